@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# make            build the daemon, its tool, the workloads
+# make check      unit tests: no Xen, no root, no network
+# make test       all tests, real Xen under QEMU included
+# make demo       the main job on real Xen under QEMU, with a report
+# make images     what the QEMU runner boots
+# make install    daemon and tool (DESTDIR, PREFIX)
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+CC = gcc
+PYTHON = python3
+VERSION := $(shell git describe --always --dirty 2>/dev/null || echo 0.1)
+BUILD := build
+V ?= 0
+Q := $(if $(filter 1,$(V)),,@)
+
+CFLAGS ?= -O2 -g
+WARNINGS := -Wall -Wextra -Wconversion -Wno-sign-conversion -Wshadow -Werror
+BASE := -std=gnu11 -D_GNU_SOURCE -DCAGMA_VERSION='"$(VERSION)"' -MMD -MP \
+	$(WARNINGS) -fstack-protector-strong -D_FORTIFY_SOURCE=2 -pthread
+DOM0_CFLAGS := -Ishared
+
+# Packages that building needs, and what each of the other targets adds.
+PACKAGES_BUILD := gcc make pkg-config libc6-dev libxen-dev liburcu-dev \
+	libjson-c-dev libconfig-dev
+PACKAGES_CHECK := libcmocka-dev
+PACKAGES_IMAGES := mmdebstrap e2fsprogs fdisk cpio xz-utils libelf1 python3 uidmap
+PACKAGES_RUN := qemu-system-x86 python3
+PACKAGES_DEMO := gnuplot-nox
+
+# Everything of the daemon but main.c; tests link it with a fake xen.c.
+CORE := actuate config daemon histogram invariant log loop offer options \
+	policy reader serve store trace track
+DOM0_LIBS := $(shell pkg-config --libs liburcu json-c libconfig 2>/dev/null)
+XEN_LIBS := -lxenctrl -lxengnttab -lxenevtchn -lxenstore -lxentoollog
+
+CORE_OBJS := $(CORE:%=$(BUILD)/obj/dom0/%.o)
+
+.PHONY: all check test demo images base kmod guest-programs install clean \
+	packages-%
+
+all: $(BUILD)/dom0/cagmad $(BUILD)/dom0/cagmactl
+
+packages-build:
+	$(Q)mkimage/need.sh $(PACKAGES_BUILD)
+packages-check: packages-build
+	$(Q)mkimage/need.sh $(PACKAGES_CHECK)
+packages-images: packages-build
+	$(Q)mkimage/need.sh $(PACKAGES_IMAGES)
+packages-run: packages-images
+	$(Q)mkimage/need.sh $(PACKAGES_RUN)
+packages-demo: packages-run
+	$(Q)mkimage/need.sh $(PACKAGES_DEMO)
+
+$(BUILD)/obj/%.o: %.c | packages-build
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	$(Q)$(CC) $(BASE) $(DOM0_CFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(BUILD)/dom0/cagmad: $(CORE_OBJS) $(BUILD)/obj/dom0/xen.o $(BUILD)/obj/dom0/main.o
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(CFLAGS) -pthread -o $@ $^ $(XEN_LIBS) $(shell pkg-config --libs liburcu json-c libconfig)
+
+$(BUILD)/dom0/cagmactl: $(BUILD)/obj/dom0/cagmactl.o
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(shell pkg-config --libs json-c)
+
+# What goes into the guest image, and the parts of a boot.
+TASK_OBJS := $(BUILD)/obj/bench/task.o $(BUILD)/obj/bench/team.o \
+	$(BUILD)/obj/bench/counters.o
+GUEST_PROGRAMS := $(BUILD)/guest/usr/bin/memtask $(BUILD)/guest/usr/bin/disktask
+MODULE := $(BUILD)/guest/lib/cagma/cagma.ko
+MODULE_SOURCES := $(wildcard kmod/*.c kmod/*.h shared/*.h) kmod/Kbuild
+
+# Static: a guest's page cache is memory that the guest could use.
+$(GUEST_PROGRAMS): $(BUILD)/guest/usr/bin/%: $(BUILD)/obj/bench/%.o $(TASK_OBJS)
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(CFLAGS) -static -pthread -o $@ $^
+
+base: packages-images
+	$(Q)mkimage/images.sh base
+
+# Built from a copy, so that the sources stay clean.
+$(MODULE): $(MODULE_SOURCES) $(BUILD)/images/versions
+	@mkdir -p $(@D) $(BUILD)/module
+	@echo "  MODULE  $@"
+	$(Q)cp -ru kmod shared $(BUILD)/module/
+	$(Q). $(BUILD)/images/versions && $(MAKE) -s -C "$$KDIR" \
+		M=$(CURDIR)/$(BUILD)/module/kmod modules
+	$(Q)cp $(BUILD)/module/kmod/cagma.ko $@
+
+$(BUILD)/images/versions: | base
+
+kmod: base
+	$(Q)$(MAKE) --no-print-directory $(MODULE)
+
+images: base all
+	$(Q)$(MAKE) --no-print-directory $(MODULE) $(GUEST_PROGRAMS)
+	$(Q)mkimage/images.sh guest
+
+-include $(wildcard $(BUILD)/obj/*/*.d)
+
+clean:
+	rm -rf $(BUILD)

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A disk-bound task: processes that read and write a block device at random
+ * places, past the page cache.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/fs.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "counters.h"
+#include "task.h"
+#include "team.h"
+
+#define BUFFER_ALIGNMENT 4096u
+
+static const char about[] =
+	"Usage: disktask [OPTION]... DEVICE\n"
+	"Reads and WRITES the block device at random places, O_DIRECT, with\n"
+	"block sizes that are random powers of two; what it held is lost. A\n"
+	"round is a number of requests. Runs until the limit or SIGTERM.\n"
+	"\n"
+	"Prints one line per round,\n"
+	"  @R {\"task\":I,\"round\":N,\"ms\":TIME,\"at_ms\":SINCE_START}\n"
+	"the counters of the guest and the device (@S) at start and end, and\n"
+	"the outcome (@E).\n"
+	"\n"
+	"Exit status: 0 ended by the limit or SIGTERM; 1 a request failed or\n"
+	"a process was killed; 2 usage.";
+
+struct disktask {
+	uint64_t procs;
+	uint64_t round_ios;
+	uint64_t write_percent;
+	uint64_t min_kib;
+	uint64_t max_kib;
+	uint64_t seed;
+	uint64_t limit_s;
+	const char *path;
+	int fd;
+	dev_t device;
+	uint64_t bytes;
+};
+
+static uint64_t random_size(const struct disktask *task, uint64_t *random)
+{
+	uint64_t choices = 1;
+
+	while (task->min_kib << choices <= task->max_kib)
+		choices++;
+	return (task->min_kib * 1024) << (cagma_random(random) % choices);
+}
+
+static void one_request(const struct disktask *task, uint64_t *random,
+			uint64_t *buffer)
+{
+	uint64_t size = random_size(task, random);
+	uint64_t places = task->bytes / size;
+	off_t offset = (off_t)(cagma_random(random) % places * size);
+	bool write = cagma_random(random) % 100 < task->write_percent;
+	ssize_t done;
+
+	if (write) {
+		buffer[0] = cagma_random(random);
+		done = pwrite(task->fd, buffer, size, offset);
+	} else {
+		done = pread(task->fd, buffer, size, offset);
+	}
+	/* The device is a disk: a request is not cut short by a signal. */
+	if (done != (ssize_t)size)
+		cagma_die(CAGMA_TASK_FAILED,
+			  "%s: %s of %" PRIu64 " bytes at %jd: %s", task->path,
+			  write ? "write" : "read", size, (intmax_t)offset,
+			  done < 0 ? strerror(errno) : "cut short");
+}
+
+static uint64_t *new_buffer(const struct disktask *task, uint64_t *random)
+{
+	size_t bytes = task->max_kib * 1024;
+	uint64_t *buffer = aligned_alloc(BUFFER_ALIGNMENT, bytes);
+
+	if (!buffer)
+		cagma_die(CAGMA_TASK_FAILED, "no memory for a buffer");
+	for (size_t i = 0; i < bytes / sizeof(*buffer); i++)
+		buffer[i] = cagma_random(random);
+	return buffer;
+}
+
+static int work(struct cagma_worker *worker, const void *context)
+{
+	const struct disktask *task = context;
+	uint64_t random = cagma_mix(task->seed + worker->id);
+	uint64_t *buffer = new_buffer(task, &random);
+
+	for (;;) {
+		uint64_t begin_ns = cagma_clock_ns();
+
+		for (uint64_t i = 0; i < task->round_ios; i++) {
+			if (cagma_team_stopping()) {
+				free(buffer);
+				return CAGMA_TASK_OK;
+			}
+			one_request(task, &random, buffer);
+		}
+		cagma_team_round_done(worker, begin_ns);
+	}
+}
+
+static int report(const struct disktask *task,
+		  const struct cagma_team_result *r)
+{
+	bool ok = !r->killed && !r->failed;
+
+	cagma_emit("@E {\"workload\":\"disk\",\"rounds\":%" PRIu64
+		   ",\"round_ios\":%" PRIu64 ",\"tasks\":%" PRIu64
+		   ",\"killed\":%" PRIu64 ",\"failed\":%" PRIu64
+		   ",\"elapsed_ms\":%" PRIu64
+		   ",\"limit_reached\":%s,\"interrupted\":%s,\"ok\":%s}",
+		   r->rounds, task->round_ios, task->procs, r->killed,
+		   r->failed, r->elapsed_ms,
+		   r->limit_reached ? "true" : "false",
+		   r->interrupted ? "true" : "false", ok ? "true" : "false");
+	return ok ? CAGMA_TASK_OK : CAGMA_TASK_FAILED;
+}
+
+static struct disktask parse(int argc, char **argv)
+{
+	static struct disktask task = {
+		.procs = 4, .round_ios = 32, .write_percent = 30,
+		.min_kib = 4, .max_kib = 64, .seed = 1, .limit_s = 0,
+	};
+	static const struct cagma_option options[] = {
+		{ "procs", "processes", &task.procs, 1, 256 },
+		{ "round-ios", "requests in a round", &task.round_ios, 1,
+		  1 << 30 },
+		{ "write-percent", "share of writes", &task.write_percent, 0,
+		  100 },
+		{ "min-kib", "smallest block, a power of two", &task.min_kib, 4,
+		  1024 },
+		{ "max-kib", "largest block, a power of two", &task.max_kib, 4,
+		  1024 },
+		{ "seed", "of everything random", &task.seed, 0, UINT64_MAX },
+		{ "limit-s", "seconds after which to end, 0 for none",
+		  &task.limit_s, 0, 86400 },
+		{ 0 },
+	};
+	int next = cagma_options_parse(argc, argv, about, options);
+
+	if (next != argc - 1)
+		cagma_die(CAGMA_TASK_USAGE, "exactly one DEVICE is needed");
+	if (task.min_kib & (task.min_kib - 1) ||
+	    task.max_kib & (task.max_kib - 1) || task.min_kib > task.max_kib)
+		cagma_die(CAGMA_TASK_USAGE,
+			  "block sizes must be powers of two, min <= max");
+	task.path = argv[next];
+	return task;
+}
+
+/* O_EXCL refuses a device that is mounted or swapped on. */
+static void open_device(struct disktask *task)
+{
+	struct stat status;
+
+	task->fd = open(task->path, O_RDWR | O_DIRECT | O_EXCL | O_CLOEXEC);
+	if (task->fd < 0 || fstat(task->fd, &status))
+		cagma_die(CAGMA_TASK_FAILED, "%s: %s", task->path,
+			  strerror(errno));
+	if (!S_ISBLK(status.st_mode))
+		cagma_die(CAGMA_TASK_FAILED, "%s: not a block device",
+			  task->path);
+	if (ioctl(task->fd, BLKGETSIZE64, &task->bytes))
+		cagma_die(CAGMA_TASK_FAILED, "%s: %s", task->path,
+			  strerror(errno));
+	if (task->bytes < task->max_kib * 1024)
+		cagma_die(CAGMA_TASK_FAILED, "%s: smaller than one block",
+			  task->path);
+	task->device = status.st_rdev;
+}
+
+int main(int argc, char **argv)
+{
+	struct disktask task = parse(argc, argv);
+	struct cagma_team team = {
+		.size = task.procs,
+		.limit_s = task.limit_s,
+		.work = work,
+		.context = &task,
+	};
+	struct cagma_team_result result;
+
+	open_device(&task);
+	cagma_counters_emit("start", "disk", &task.device);
+	result = cagma_team_run(&team);
+	cagma_counters_emit("end", "disk", &task.device);
+	close(task.fd);
+	return report(&task, &result);
+}

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A memory-bound task: processes that touch pages at random in memory of their
+ * own, and that verify each page they touch, through swap and back.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "counters.h"
+#include "task.h"
+#include "team.h"
+
+#define PAGE_BYTES 4096u
+#define PAGES_PER_MIB 256u
+/* One stamp per disk sector: a sector lost on the way to swap shows. */
+#define SECTOR_WORDS (512u / sizeof(uint64_t))
+#define PAGE_WORDS (PAGE_BYTES / sizeof(uint64_t))
+
+static const char about[] =
+	"Usage: memtask [OPTION]...\n"
+	"Runs processes that each fill memory of their own and then touch\n"
+	"pages of it at random: read, verify, write anew. All processes start\n"
+	"together; process I waits I steps before its first page, so that\n"
+	"demand grows. A round is a number of pages, then a pause. The rounds\n"
+	"that fill the memory count like the others.\n"
+	"\n"
+	"Prints one line per round, its time without the pause,\n"
+	"  @R {\"task\":I,\"round\":N,\"ms\":TIME,\"at_ms\":SINCE_START}\n"
+	"the guest's counters (@S) at start and end, and the outcome (@E).\n"
+	"\n"
+	"Exit status: 0 all rounds done, or ended by SIGTERM; 1 a process was\n"
+	"killed or a page was corrupt; 2 usage; 3 the limit was reached.";
+
+struct memtask {
+	uint64_t procs;
+	uint64_t mib;
+	uint64_t round_pages;
+	uint64_t rounds;
+	uint64_t think_ms;
+	uint64_t step_ms;
+	uint64_t seed;
+	uint64_t limit_s;
+};
+
+/* What one process works on; versions[i] is how often page i was written. */
+struct memory_set {
+	uint64_t *words;
+	uint32_t *versions;
+	uint64_t pages;
+	uint64_t seed;
+	uint64_t random;
+};
+
+static uint64_t stamp(const struct memory_set *set, uint64_t page, size_t word)
+{
+	return cagma_mix(set->seed ^ (page * PAGE_WORDS + word) ^
+			 ((uint64_t)set->versions[page] << 40));
+}
+
+static void write_page(struct memory_set *set, uint64_t page)
+{
+	uint64_t *words = set->words + page * PAGE_WORDS;
+
+	set->versions[page]++;
+	for (size_t i = 0; i < PAGE_WORDS; i += SECTOR_WORDS)
+		words[i] = stamp(set, page, i);
+}
+
+static bool page_is_intact(const struct memory_set *set, uint64_t page)
+{
+	const uint64_t *words = set->words + page * PAGE_WORDS;
+
+	for (size_t i = 0; i < PAGE_WORDS; i += SECTOR_WORDS)
+		if (words[i] != stamp(set, page, i))
+			return false;
+	return true;
+}
+
+static void *map_private(size_t bytes)
+{
+	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (memory == MAP_FAILED)
+		cagma_die(CAGMA_TASK_FAILED, "cannot map %zu KiB: %s",
+			  bytes / 1024, strerror(errno));
+	/* A huge page would make one touch count for 512. */
+	madvise(memory, bytes, MADV_NOHUGEPAGE);
+	return memory;
+}
+
+static struct memory_set map_set(const struct memtask *task, uint64_t id)
+{
+	uint64_t pages = task->mib * PAGES_PER_MIB;
+
+	return (struct memory_set){
+		.words = map_private(pages * PAGE_BYTES),
+		.versions = map_private(pages * sizeof(uint32_t)),
+		.pages = pages,
+		.seed = cagma_mix(task->seed + id),
+		.random = cagma_mix(~(task->seed + id)),
+	};
+}
+
+static uint64_t fill_rounds(const struct memtask *task)
+{
+	uint64_t pages = task->mib * PAGES_PER_MIB;
+
+	return (pages + task->round_pages - 1) / task->round_pages;
+}
+
+/* The fill is in order of address, one round after the other. */
+static void fill_page(struct cagma_worker *worker, struct memory_set *set,
+		      uint64_t page)
+{
+	(void)worker;
+	if (page < set->pages)
+		write_page(set, page);
+}
+
+static void touch_random_page(struct cagma_worker *worker,
+			      struct memory_set *set, uint64_t index)
+{
+	uint64_t page = cagma_random(&set->random) % set->pages;
+
+	(void)index;
+	if (!page_is_intact(set, page))
+		worker->corrupt_pages++;
+	write_page(set, page);
+}
+
+static void run_rounds(const struct memtask *task, struct cagma_worker *worker,
+		       struct memory_set *set, uint64_t rounds,
+		       void (*touch)(struct cagma_worker *worker,
+				     struct memory_set *set, uint64_t index))
+{
+	for (uint64_t round = 0; round < rounds; round++) {
+		uint64_t begin_ns = cagma_clock_ns();
+		uint64_t first = round * task->round_pages;
+
+		for (uint64_t i = 0; i < task->round_pages; i++) {
+			if (cagma_team_stopping())
+				return;
+			touch(worker, set, first + i);
+		}
+		cagma_team_round_done(worker, begin_ns);
+		cagma_sleep_ms(task->think_ms);
+	}
+}
+
+static int work(struct cagma_worker *worker, const void *context)
+{
+	const struct memtask *task = context;
+	struct memory_set set = map_set(task, worker->id);
+
+	if (!cagma_team_stopping())
+		cagma_sleep_ms(worker->id * task->step_ms);
+	run_rounds(task, worker, &set, fill_rounds(task), fill_page);
+	run_rounds(task, worker, &set, task->rounds, touch_random_page);
+	return worker->corrupt_pages ? CAGMA_TASK_FAILED : CAGMA_TASK_OK;
+}
+
+static int report(const struct memtask *task, const struct cagma_team_result *r)
+{
+	uint64_t expected = task->procs * (fill_rounds(task) + task->rounds);
+	bool ok = !r->killed && !r->failed && !r->corrupt_pages;
+
+	cagma_emit("@E {\"workload\":\"memory\",\"rounds\":%" PRIu64
+		   ",\"expected_rounds\":%" PRIu64 ",\"tasks\":%" PRIu64
+		   ",\"killed\":%" PRIu64 ",\"failed\":%" PRIu64
+		   ",\"corrupt_pages\":%" PRIu64 ",\"elapsed_ms\":%" PRIu64
+		   ",\"limit_reached\":%s,\"interrupted\":%s,\"ok\":%s}",
+		   r->rounds, expected, task->procs, r->killed, r->failed,
+		   r->corrupt_pages, r->elapsed_ms,
+		   r->limit_reached ? "true" : "false",
+		   r->interrupted ? "true" : "false", ok ? "true" : "false");
+	if (!ok)
+		return CAGMA_TASK_FAILED;
+	return r->limit_reached ? CAGMA_TASK_CUT : CAGMA_TASK_OK;
+}
+
+static struct memtask parse(int argc, char **argv)
+{
+	static struct memtask task = {
+		.procs = 4, .mib = 64, .round_pages = 256, .rounds = 20,
+		.think_ms = 200, .step_ms = 2000, .seed = 1, .limit_s = 0,
+	};
+	static const struct cagma_option options[] = {
+		{ "procs", "processes", &task.procs, 1, 256 },
+		{ "mib", "MiB of memory for each", &task.mib, 1, 1 << 20 },
+		{ "round-pages", "pages of 4 KiB a round touches",
+		  &task.round_pages, 1, 1 << 30 },
+		{ "rounds", "rounds after the memory is filled", &task.rounds,
+		  0, 1 << 30 },
+		{ "think-ms", "pause after a round", &task.think_ms, 0, 60000 },
+		{ "step-ms", "delay from one process to the next",
+		  &task.step_ms, 0, 600000 },
+		{ "seed", "of everything random", &task.seed, 0, UINT64_MAX },
+		{ "limit-s", "seconds after which to give up, 0 for none",
+		  &task.limit_s, 0, 86400 },
+		{ 0 },
+	};
+	int next = cagma_options_parse(argc, argv, about, options);
+
+	if (next < argc)
+		cagma_die(CAGMA_TASK_USAGE, "unexpected argument '%s'",
+			  argv[next]);
+	return task;
+}
+
+int main(int argc, char **argv)
+{
+	struct memtask task = parse(argc, argv);
+	struct cagma_team team = {
+		.size = task.procs,
+		.limit_s = task.limit_s,
+		.work = work,
+		.context = &task,
+	};
+	struct cagma_team_result result;
+
+	cagma_counters_emit("start", "memory", NULL);
+	result = cagma_team_run(&team);
+	cagma_counters_emit("end", "memory", NULL);
+	return report(&task, &result);
+}

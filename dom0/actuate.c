@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+
+#include "actuate.h"
+#include "units.h"
+
+/* What libxl adds to a domain's limit (LIBXL_MAXMEM_CONSTANT, 1024 KiB). */
+#define SLACK_PAGES	256u
+
+static uint64_t untaken(const struct cagma_domain_facts *domain)
+{
+	return cagma_less(domain->limit_pages, domain->alloc_pages);
+}
+
+int64_t cagma_spare(const struct cagma_host_facts *host,
+		    const struct cagma_domain_facts *domains, size_t count)
+{
+	uint64_t promised = host->claimed_pages;
+
+	for (size_t i = 0; i < count; i++)
+		if (domains[i].limit_pages <= host->total_pages)
+			promised += untaken(&domains[i]);
+	return (int64_t)host->free_pages - (int64_t)promised;
+}
+
+uint64_t cagma_limit_for(const struct cagma_guest *guest, uint64_t target_pages)
+{
+	int64_t limit = (int64_t)target_pages + guest->offset_pages +
+			SLACK_PAGES;
+
+	return limit > 0 ? (uint64_t)limit : 0;
+}
+
+static int set_limit(struct cagma_actuator *actuator, struct cagma_guest *guest,
+		     uint64_t pages)
+{
+	uint64_t before = untaken(&guest->facts);
+	int err;
+
+	if (actuator->dry_run)
+		return 0;
+	err = cagma_xen_set_limit(actuator->xen, guest->domid, pages);
+	if (err)
+		return err;
+	guest->facts.limit_pages = pages;
+	actuator->spare_pages += (int64_t)before -
+				 (int64_t)untaken(&guest->facts);
+	return 0;
+}
+
+/* Coalesces: a mirror that waits already will find the newest target. */
+static void mirror(struct cagma_actuator *actuator, struct cagma_guest *guest)
+{
+	atomic_store(&guest->mirror_kib,
+		     cagma_pages_to_kib(guest->target_pages));
+	if (!atomic_exchange(&guest->mirror_queued, true))
+		cagma_queue_push(actuator->mirror, &guest->mirror_node);
+}
+
+void cagma_actuate_mail(struct cagma_actuator *actuator,
+			struct cagma_guest *guest, bool quiet)
+{
+	const struct cagma_order order = {
+		.target_pages = guest->target_pages,
+		.threshold_pages = guest->threshold_pages,
+		.answered_event = guest->answered_event,
+		.denied = guest->denied,
+	};
+
+	if (actuator->dry_run)
+		return;
+	cagma_reader_mail(&guest->reader, &order);
+	guest->mailed_threshold_pages = guest->threshold_pages;
+	if (!quiet)
+		cagma_channel_notify(guest->channel);
+}
+
+static void set_target(struct cagma_actuator *actuator,
+		       struct cagma_guest *guest, uint64_t target_pages)
+{
+	guest->target_changes++;
+	if (actuator->dry_run)
+		return;
+	guest->target_pages = target_pages;
+	cagma_actuate_mail(actuator, guest, false);
+	mirror(actuator, guest);
+}
+
+/* What may be promised to this guest beyond its present limit. */
+static uint64_t affordable(const struct cagma_actuator *actuator,
+			   const struct cagma_guest *guest, uint64_t limit)
+{
+	uint64_t more = cagma_less(limit, cagma_max(guest->facts.limit_pages,
+						    guest->facts.alloc_pages));
+	int64_t usable = actuator->spare_pages - (int64_t)actuator->hard_pages;
+
+	return cagma_min(more, usable > 0 ? (uint64_t)usable : 0) +
+	       (limit - more);
+}
+
+int cagma_actuate_grow(struct cagma_actuator *actuator,
+		       struct cagma_guest *guest, uint64_t target_pages)
+{
+	uint64_t limit = cagma_limit_for(guest, target_pages);
+	uint64_t allowed = affordable(actuator, guest, limit);
+	int err;
+
+	target_pages -= cagma_min(target_pages, limit - allowed);
+	if (target_pages <= guest->target_pages)
+		return -ENOSPC;
+	if (allowed > guest->facts.limit_pages) {
+		err = set_limit(actuator, guest, allowed);
+		if (err)
+			return err;
+	}
+	set_target(actuator, guest, target_pages);
+	return 0;
+}
+
+void cagma_actuate_shrink(struct cagma_actuator *actuator,
+			  struct cagma_guest *guest, uint64_t target_pages)
+{
+	set_target(actuator, guest, target_pages);
+}
+
+bool cagma_actuate_settle(struct cagma_actuator *actuator,
+			  struct cagma_guest *guest)
+{
+	uint64_t goal = cagma_limit_for(guest, guest->target_pages);
+	uint64_t limit = cagma_max(goal, guest->facts.alloc_pages);
+
+	if (limit < guest->facts.limit_pages)
+		set_limit(actuator, guest, limit);
+	return guest->facts.alloc_pages > goal;
+}

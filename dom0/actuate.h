@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Makes decisions come true in an order that is safe at every step:
+ *
+ *   grow    check that Xen has the memory; raise the limit; mail the target
+ *   shrink  mail the target; as pages come back, lower the limit after them
+ *
+ * so that the sum of all limits never promises memory that isn't there, and a
+ * guest is never told to take memory that isn't free yet. xenstore's copy of
+ * the target is queued to another thread and written later.
+ */
+#ifndef CAGMA_ACTUATE_H
+#define CAGMA_ACTUATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "guest.h"
+#include "queue.h"
+#include "xen.h"
+
+struct cagma_actuator {
+	struct cagma_xen *xen;
+	struct cagma_queue *mirror;	/* of struct cagma_guest.mirror_node */
+	bool dry_run;
+	int64_t spare_pages;	/* free and promised to nobody, kept current */
+	uint64_t hard_pages;	/* of these, never given */
+};
+
+/*
+ * Memory that is free and that no domain may take on its own:
+ * free - claims - sum of (limit - allocated) over all domains. Ballooning
+ * doesn't change it; only limits and new domains do. Negative if overpromised.
+ * A limit beyond the host's memory is no promise and isn't counted.
+ */
+int64_t cagma_spare(const struct cagma_host_facts *host,
+		    const struct cagma_domain_facts *domains, size_t count);
+
+/* Xen's limit for a guest whose memory/target is `target_pages`. */
+uint64_t cagma_limit_for(const struct cagma_guest *guest,
+			 uint64_t target_pages);
+
+/*
+ * Raises the target to `target_pages`, or to what the spare memory allows.
+ * -ENOSPC if that is nothing; -errno of Xen. The mail is sent on success only.
+ */
+int cagma_actuate_grow(struct cagma_actuator *actuator,
+		       struct cagma_guest *guest, uint64_t target_pages);
+
+/* Lowers the target. Always possible. */
+void cagma_actuate_shrink(struct cagma_actuator *actuator,
+			  struct cagma_guest *guest, uint64_t target_pages);
+
+/*
+ * Lowers the limit to what the guest has, but not below its target; call with
+ * fresh facts. True while the guest still has more than its target.
+ */
+bool cagma_actuate_settle(struct cagma_actuator *actuator,
+			  struct cagma_guest *guest);
+
+/* Sends the current orders again, with an event unless `quiet`. */
+void cagma_actuate_mail(struct cagma_actuator *actuator,
+			struct cagma_guest *guest, bool quiet);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The configuration file (libconfig syntax), read whole or refused whole. */
+#ifndef CAGMA_CONFIG_H
+#define CAGMA_CONFIG_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "guest.h"
+#include "policy.h"
+
+struct cagma_guest_config {
+	char name[CAGMA_NAME_BYTES];
+	uint64_t min_pages;	/* 0: the default */
+	uint64_t max_pages;	/* 0: static-max */
+	uint32_t weight;	/* 0: 1 */
+};
+
+struct cagma_config {
+	struct cagma_tuning tuning;
+	const struct cagma_policy *policy;
+	uint64_t hard_pages;
+	uint64_t reserve_pages;
+	uint64_t period_ns;	/* of the periodic pass */
+	uint64_t tick_ns;	/* of reading the pages */
+	uint64_t min_pages;	/* guarantee of guests without one of their own */
+	size_t guest_count;
+	struct cagma_guest_config *guests;	/* owned */
+};
+
+/* Everything at its default. Pair with cagma_config_destroy(). */
+void cagma_config_init(struct cagma_config *config);
+void cagma_config_destroy(struct cagma_config *config);
+
+/*
+ * Reads `path` over the defaults. On any error writes one line to `error` and
+ * returns -errno with *config unchanged.
+ */
+int cagma_config_read(struct cagma_config *config, const char *path,
+		      char *error, size_t error_size);
+
+/* The settings of the guest of that name, or NULL. */
+const struct cagma_guest_config *
+cagma_config_guest(const struct cagma_config *config, const char *name);
+
+/* Prints every global setting: name, default, range, unit, meaning. */
+void cagma_config_describe(FILE *out);
+
+#endif

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon.h"
+#include "log.h"
+#include "serve.h"
+
+static int ready_fd = -1;
+
+static int read_owner(int fd)
+{
+	char text[16] = "";
+	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+
+	return n > 0 ? atoi(text) : 0;
+}
+
+static int write_owner(int fd)
+{
+	char text[16];
+	int n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+
+	if (ftruncate(fd, 0) || pwrite(fd, text, (size_t)n, 0) != n)
+		return errno ? -errno : -EIO;
+	return 0;
+}
+
+int cagma_daemon_lock(const char *run_dir, int *owner)
+{
+	char path[256];
+	int fd, err;
+
+	*owner = 0;
+	if (snprintf(path, sizeof(path), "%s/" CAGMA_LOCK, run_dir) >=
+	    (int)sizeof(path))
+		return -ENAMETOOLONG;
+	if (mkdir(run_dir, 0700) && errno != EEXIST)
+		return -errno;
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB)) {
+		err = errno == EWOULDBLOCK ? -EBUSY : -errno;
+		*owner = read_owner(fd);
+		close(fd);
+		return err;
+	}
+	err = write_owner(fd);
+	if (err)
+		close(fd);
+	return err ? err : fd;
+}
+
+static void wait_until_ready(int fd)
+{
+	char word;
+
+	_exit(read(fd, &word, 1) == 1 ? 0 : 1);
+}
+
+int cagma_daemon_detach(void)
+{
+	int fds[2];
+	pid_t child;
+
+	if (pipe2(fds, O_CLOEXEC))
+		return -errno;
+	child = fork();
+	if (child < 0)
+		return -errno;
+	if (child) {
+		close(fds[1]);
+		wait_until_ready(fds[0]);
+	}
+	close(fds[0]);
+	ready_fd = fds[1];
+	setsid();
+	return chdir("/") ? -errno : 0;
+}
+
+/* Until here errors went to the terminal; from here they go to syslog. */
+void cagma_daemon_ready(void)
+{
+	int null;
+
+	if (ready_fd < 0)
+		return;
+	cagma_log_to_syslog();
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null >= 0) {
+		dup2(null, STDIN_FILENO);
+		dup2(null, STDOUT_FILENO);
+		dup2(null, STDERR_FILENO);
+		close(null);
+	}
+	if (write(ready_fd, "r", 1) != 1)
+		cagma_log(4, "nobody waits for this daemon");
+	close(ready_fd);
+	ready_fd = -1;
+}
+
+void cagma_daemon_signals(void)
+{
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGHUP);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The process around the allocator: one instance, background, signals. */
+#ifndef CAGMA_DAEMON_H
+#define CAGMA_DAEMON_H
+
+/*
+ * Makes `run_dir` and locks it. The lock's descriptor, -EBUSY with the other
+ * instance's pid in *owner (0 if unknown), or -errno.
+ */
+int cagma_daemon_lock(const char *run_dir, int *owner);
+
+/*
+ * Continues in a child of its own session. The parent waits for
+ * cagma_daemon_ready() and exits 0 then, or with 1 if the child died before.
+ */
+int cagma_daemon_detach(void);
+void cagma_daemon_ready(void);
+
+/* Blocks the signals that the loop takes; ignores the rest that would kill. */
+void cagma_daemon_signals(void);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One attached guest. The store thread creates it, hands it to the loop, which
+ * alone uses it from then on, and gets it back to unmap and free it.
+ */
+#ifndef CAGMA_GUEST_H
+#define CAGMA_GUEST_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <urcu/wfcqueue.h>
+
+#include "histogram.h"
+#include "reader.h"
+#include "track.h"
+#include "xen.h"
+
+#define CAGMA_NAME_BYTES 64
+
+struct cagma_guest {
+	/* Set at attach, constant. */
+	uint16_t domid;
+	uint8_t uuid[CAGMA_UUID_BYTES];
+	char name[CAGMA_NAME_BYTES];	/* printable ASCII */
+	uint64_t min_pages;
+	uint64_t max_pages;
+	uint32_t weight;
+	struct cagma_channel *channel;
+	void *page;
+
+	/* The loop's. */
+	struct cagma_reader reader;
+	struct cagma_track track;
+	struct cagma_domain_facts facts;
+	bool present;			/* facts are of the latest listing */
+	int64_t offset_pages;		/* Xen's count less memory/target's */
+	uint64_t target_pages;		/* of our last mail */
+	uint64_t cma_pages;
+	uint64_t threshold_pages;
+	uint64_t mailed_threshold_pages;
+	bool armed;
+	bool masked;			/* channel waits for a token */
+	uint32_t tokens;		/* wake-ups left in this second */
+	uint32_t open_event;		/* emergency to answer; 0 = none */
+	uint32_t open_reason;
+	uint32_t answered_event;
+	bool denied;
+	uint32_t reaction_event;	/* newest that was counted */
+	enum cagma_lie lie;		/* why it was detached */
+
+	/* Statistics. */
+	uint64_t kicks;
+	uint64_t emergencies;
+	uint64_t answered;
+	uint64_t target_changes;
+	struct cagma_histogram reaction;
+
+	/* To the store thread: xenstore's copy of the target. */
+	struct cds_wfcq_node mirror_node;
+	atomic_bool mirror_queued;
+	atomic_uint_fast64_t mirror_kib;
+
+	/* Between the threads, at the beginning and at the end. */
+	struct cds_wfcq_node handover_node;
+};
+
+#endif

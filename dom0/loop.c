@@ -1,0 +1,782 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "invariant.h"
+#include "log.h"
+#include "loop.h"
+#include "status.h"
+#include "units.h"
+
+/* Wake-ups that one guest may cause per second; more are delayed. */
+#define TOKENS_PER_S	20
+/* Reading while memory moves: limits follow the pages at this pace. */
+#define BUSY_TICK_NS	(25 * CAGMA_NS_PER_MS)
+/* A guest that publishes faster than we read is left for the next tick. */
+#define REDRAINS	3
+#define EVENTS		64
+
+uint64_t cagma_now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * CAGMA_NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
+/* ---- facts ---- */
+
+static struct cagma_domain_facts *find_domain(struct cagma_loop *loop,
+					      uint16_t domid)
+{
+	size_t low = 0, high = loop->domain_count;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (loop->domains[mid].domid < domid)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	if (low < loop->domain_count && loop->domains[low].domid == domid)
+		return &loop->domains[low];
+	return NULL;
+}
+
+static void refresh_guest(struct cagma_loop *loop, struct cagma_guest *guest)
+{
+	const struct cagma_domain_facts *facts = find_domain(loop,
+							     guest->domid);
+
+	guest->present = facts && !facts->dying &&
+			 !memcmp(facts->uuid, guest->uuid, CAGMA_UUID_BYTES);
+	if (guest->present)
+		guest->facts = *facts;
+}
+
+/* Fresh numbers from Xen for the host and every domain; two hypercalls. */
+static bool refresh(struct cagma_loop *loop)
+{
+	struct cagma_xen *xen = loop->actuator.xen;
+	int count = cagma_xen_domains(xen, loop->domains, CAGMA_GUESTS_MAX);
+	int err = count < 0 ? count : cagma_xen_host(xen, &loop->host);
+
+	if (err) {
+		if (!loop->xen_errors++)
+			cagma_log(LOG_ERR, "cannot read Xen's memory: %s",
+				  strerror(-err));
+		return false;
+	}
+	loop->domain_count = (size_t)count;
+	loop->actuator.spare_pages = cagma_spare(&loop->host, loop->domains,
+						 loop->domain_count);
+	for (size_t i = 0; i < loop->guest_count; i++)
+		refresh_guest(loop, loop->guests[i]);
+	return true;
+}
+
+/* ---- trace ---- */
+
+static void trace_text(struct cagma_loop *loop, enum cagma_trace_kind kind,
+		       const struct cagma_guest *guest, const char *text,
+		       uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+	struct cagma_trace_record *r =
+		cagma_trace_begin(loop->trace, kind, cagma_now_ns(), guest);
+
+	if (!r)
+		return;
+	r->text = text;
+	r->value[0] = (int64_t)a;
+	r->value[1] = (int64_t)b;
+	r->value[2] = (int64_t)c;
+	r->value[3] = (int64_t)d;
+	cagma_trace_commit(loop->trace, r);
+}
+
+static void trace_host(struct cagma_loop *loop, uint64_t now_ns)
+{
+	struct cagma_trace_record *r =
+		cagma_trace_begin(loop->trace, CAGMA_TRACE_HOST, now_ns, NULL);
+
+	if (!r)
+		return;
+	r->value[0] = (int64_t)cagma_pages_to_kib(loop->host.free_pages);
+	r->value[1] = loop->actuator.spare_pages * 4;
+	r->value[2] = (int64_t)cagma_pages_to_kib(loop->config->reserve_pages);
+	cagma_trace_commit(loop->trace, r);
+}
+
+static void trace_guest(struct cagma_loop *loop,
+			const struct cagma_guest *guest, uint64_t now_ns)
+{
+	const struct cagma_sample *last = &guest->track.last;
+	struct cagma_trace_record *r =
+		cagma_trace_begin(loop->trace, CAGMA_TRACE_GUEST, now_ns, guest);
+
+	if (!r)
+		return;
+	r->value[0] = (int64_t)cagma_pages_to_kib(guest->facts.alloc_pages);
+	r->value[1] = (int64_t)cagma_pages_to_kib(last->available_pages);
+	r->value[2] = (int64_t)cagma_pages_to_kib(guest->target_pages);
+	r->value[3] = (int64_t)cagma_pages_to_kib(guest->cma_pages);
+	r->value[4] = (int64_t)last->swap_in_pages;
+	r->value[5] = (int64_t)last->swap_out_pages;
+	r->value[6] = (int64_t)guest->kicks;
+	cagma_trace_commit(loop->trace, r);
+}
+
+/* ---- reading ---- */
+
+static void note_reaction(struct cagma_loop *loop, struct cagma_guest *guest,
+			  const struct cagma_sample *sample)
+{
+	uint64_t us = sample->reaction_ns / 1000;
+
+	if (sample->reaction_event != guest->answered_event ||
+	    sample->reaction_event == guest->reaction_event || guest->denied)
+		return;
+	guest->reaction_event = sample->reaction_event;
+	cagma_histogram_add(&guest->reaction, us);
+	trace_text(loop, CAGMA_TRACE_REACTION, guest, NULL,
+		   sample->reaction_event, us, 0, 0);
+}
+
+static void note_event(struct cagma_loop *loop, struct cagma_guest *guest,
+		       const struct cagma_sample *sample)
+{
+	if (!sample->event || sample->event == guest->answered_event ||
+	    sample->event == guest->open_event)
+		return;
+	guest->open_event = sample->event;
+	guest->open_reason = sample->reason;
+	guest->emergencies++;
+	loop->emergencies++;
+}
+
+/*
+ * The difference between Xen's count and memory/target, when the balloon is
+ * at rest. Xen's extra pages are few; a larger difference is a guest's lie.
+ */
+static void note_offset(struct cagma_guest *guest,
+			const struct cagma_sample *sample)
+{
+	const int64_t most = (int64_t)cagma_mib_to_pages(16);
+	int64_t offset = (int64_t)guest->facts.alloc_pages -
+			 (int64_t)sample->balloon_pages;
+
+	if (sample->balloon_pages == sample->balloon_target_pages &&
+	    sample->balloon_pages == guest->target_pages &&
+	    offset >= -most && offset <= most)
+		guest->offset_pages = offset;
+}
+
+/* Reads what is new. False: the page is no good any more; see guest->lie. */
+static bool drain(struct cagma_loop *loop, struct cagma_guest *guest,
+		  uint64_t now_ns)
+{
+	struct cagma_sample samples[CAGMA_READER_BATCH];
+	size_t count;
+
+	guest->lie = cagma_reader_drain(&guest->reader, samples, &count);
+	for (size_t i = 0; i < count; i++) {
+		if (!cagma_track_add(&guest->track, &samples[i],
+				     guest->facts.alloc_pages, now_ns))
+			continue;
+		note_reaction(loop, guest, &samples[i]);
+		note_event(loop, guest, &samples[i]);
+	}
+	return guest->lie == CAGMA_LIE_NONE;
+}
+
+static bool is_stale(const struct cagma_loop *loop,
+		     const struct cagma_guest *guest, uint64_t now_ns)
+{
+	return !guest->track.any ||
+	       cagma_less(now_ns, guest->track.seen_ns) >
+		       loop->config->tuning.stale_ns;
+}
+
+/* ---- deciding ---- */
+
+static void view_guest(const struct cagma_loop *loop,
+		       const struct cagma_guest *guest, uint64_t now_ns,
+		       struct cagma_guest_view *view)
+{
+	const struct cagma_tuning *t = &loop->config->tuning;
+	const struct cagma_track *track = &guest->track;
+	int64_t alloc = (int64_t)guest->facts.alloc_pages - guest->offset_pages;
+
+	*view = (struct cagma_guest_view){
+		.alloc_pages = alloc > 0 ? (uint64_t)alloc : 0,
+		.target_pages = guest->target_pages,
+		.used_pages = cagma_track_used(track),
+		.used_donor_pages =
+			cagma_track_used_max(track, now_ns, t->donor_ns),
+		.used_release_pages =
+			cagma_track_used_max(track, now_ns, t->release_ns),
+		.growth_pages = cagma_track_growth(track, now_ns, t->window_ns,
+						   t->horizon_ns),
+		.task_pages = track->last.task_pages,
+		.swapped_pages = cagma_track_swapped(track),
+		.swap_in_pages =
+			cagma_track_swap_in(track, now_ns, t->horizon_ns),
+		.min_pages = guest->min_pages,
+		.max_pages = guest->max_pages,
+		.weight = guest->weight,
+		.age_ns = track->any ? cagma_less(now_ns, track->seen_ns) :
+				       UINT64_MAX,
+		.covered = cagma_track_covers(track, now_ns, t->release_ns),
+		.emergency = guest->open_event != 0,
+		.held = !guest->present || guest->facts.paused,
+	};
+}
+
+/* ---- acting ---- */
+
+static void act(struct cagma_loop *loop, struct cagma_guest *guest,
+		const struct cagma_decision *decision)
+{
+	uint64_t old = guest->target_pages;
+	int err = 0;
+
+	if (decision->target_pages > old)
+		err = cagma_actuate_grow(&loop->actuator, guest,
+					 decision->target_pages);
+	else if (decision->target_pages < old)
+		cagma_actuate_shrink(&loop->actuator, guest,
+				     decision->target_pages);
+	else
+		return;
+	if (err && err != -ENOSPC && !loop->xen_errors++)
+		cagma_log(LOG_ERR, "cannot raise the limit of %s: %s",
+			  guest->name, strerror(-err));
+	if (err)
+		return;
+	loop->target_changes++;
+	trace_text(loop, CAGMA_TRACE_TARGET, guest,
+		   cagma_why_name(decision->why), cagma_pages_to_kib(old),
+		   cagma_pages_to_kib(decision->target_pages), 0, 0);
+}
+
+/* Closes the guest's emergency in the orders that the next mail carries. */
+static void answer(struct cagma_loop *loop, struct cagma_guest *guest,
+		   const struct cagma_decision *decision)
+{
+	static const char *const reasons[] = {
+		[CAGMA_REASON_KSWAPD] = "kswapd",
+		[CAGMA_REASON_DIRECT] = "direct",
+		[CAGMA_REASON_SWAP] = "swap",
+		[CAGMA_REASON_SAMPLER] = "sampler",
+	};
+	uint32_t reason = guest->open_reason;
+
+	guest->denied = decision->unmet_pages &&
+			decision->target_pages <= guest->target_pages;
+	guest->answered_event = guest->open_event;
+	guest->open_event = 0;
+	if (!guest->denied) {
+		guest->answered++;
+		loop->answered++;
+	}
+	trace_text(loop, CAGMA_TRACE_EMERGENCY, guest,
+		   reason < sizeof(reasons) / sizeof(reasons[0]) &&
+			   reasons[reason] ? reasons[reason] : "other",
+		   guest->answered_event,
+		   cagma_pages_to_kib(guest->track.last.available_pages),
+		   cagma_pages_to_kib(guest->target_pages),
+		   cagma_pages_to_kib(decision->target_pages));
+}
+
+static bool threshold_moved(const struct cagma_guest *guest)
+{
+	uint64_t was = guest->mailed_threshold_pages;
+	uint64_t is = guest->threshold_pages;
+
+	return is > was + was / 8 || is < was - was / 8;
+}
+
+static void carry_out(struct cagma_loop *loop, struct cagma_guest *guest,
+		      const struct cagma_decision *decision)
+{
+	bool asked = guest->open_event != 0;
+	uint64_t changes = guest->target_changes;
+
+	guest->cma_pages = decision->cma_pages;
+	guest->threshold_pages = decision->threshold_pages;
+	if (asked)
+		answer(loop, guest, decision);
+	act(loop, guest, decision);
+	if (changes != guest->target_changes)
+		return;		/* the target's mail had it all */
+	if (asked)
+		cagma_actuate_mail(&loop->actuator, guest, false);
+	else if (threshold_moved(guest))
+		cagma_actuate_mail(&loop->actuator, guest, true);
+}
+
+static void check(struct cagma_loop *loop, const struct cagma_host_view *host,
+		  int64_t before)
+{
+	static const struct { unsigned int bit; const char *name; } all[] = {
+		{ CAGMA_I1, "I1" }, { CAGMA_I2, "I2" },
+		{ CAGMA_I3, "I3" }, { CAGMA_I4, "I4" },
+	};
+	unsigned int broken = cagma_invariant_check(
+		&loop->config->tuning, host, before,
+		loop->actuator.spare_pages, loop->views, loop->decisions,
+		loop->guest_count);
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		if (!(broken & all[i].bit))
+			continue;
+		if (!loop->violations++)
+			cagma_log(LOG_ERR, "invariant %s is broken",
+				  all[i].name);
+		trace_text(loop, CAGMA_TRACE_VIOLATION, NULL, all[i].name, 0,
+			   0, 0, 0);
+	}
+}
+
+/*
+ * One evaluation of the policy: for an emergency, or periodic. Increases go
+ * out first: they are urgent and spend only what is free already.
+ */
+static void pass(struct cagma_loop *loop, bool periodic)
+{
+	uint64_t now_ns = cagma_now_ns();
+	int64_t before;
+	struct cagma_host_view host;
+
+	if (!refresh(loop))
+		return;
+	before = loop->actuator.spare_pages;
+	host = (struct cagma_host_view){
+		.spare_pages = before > 0 ? (uint64_t)before : 0,
+		.reserve_pages = loop->config->reserve_pages,
+		.hard_pages = loop->config->hard_pages,
+		.up_ns = now_ns - loop->start_ns,
+	};
+	for (size_t i = 0; i < loop->guest_count; i++)
+		view_guest(loop, loop->guests[i], now_ns, &loop->views[i]);
+	loop->config->policy->decide(&loop->config->tuning, &host, loop->views,
+				     loop->guest_count, periodic,
+				     loop->decisions);
+	for (int shrink = 0; shrink < 2; shrink++)
+		for (size_t i = 0; i < loop->guest_count; i++)
+			if (shrink == (loop->decisions[i].target_pages <
+				       loop->views[i].target_pages))
+				carry_out(loop, loop->guests[i],
+					  &loop->decisions[i]);
+	check(loop, &host, before);
+}
+
+/* ---- guests come and go ---- */
+
+static void release_guest(struct cagma_loop *loop, size_t index)
+{
+	struct cagma_guest *guest = loop->guests[index];
+	const char *reason = guest->present ? cagma_lie_name(guest->lie) :
+					      "domain-gone";
+
+	trace_text(loop, CAGMA_TRACE_DETACH, guest, reason, 0, 0, 0, 0);
+	epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL,
+		  cagma_channel_fd(guest->channel), NULL);
+	loop->guest_count--;
+	memmove(&loop->guests[index], &loop->guests[index + 1],
+		(loop->guest_count - index) * sizeof(loop->guests[0]));
+	if (!loop->actuator.dry_run)
+		cagma_reader_leave(&guest->reader);
+	cagma_queue_push(loop->released, &guest->handover_node);
+}
+
+static size_t index_of(const struct cagma_loop *loop, uint16_t domid)
+{
+	size_t i = 0;
+
+	while (i < loop->guest_count && loop->guests[i]->domid < domid)
+		i++;
+	return i;
+}
+
+static bool answers_kicks(const struct cagma_loop *loop)
+{
+	return loop->config->policy->answers_kicks && !loop->actuator.dry_run;
+}
+
+/*
+ * Reads a guest, answers its emergency, and asks for its next kick. A guest
+ * whose emergency could not be answered isn't asked to repeat it before the
+ * next tick.
+ */
+static void serve_guest(struct cagma_loop *loop, struct cagma_guest *guest)
+{
+	bool more = true;
+
+	for (int i = 0; more && i < REDRAINS; i++) {
+		if (guest->armed)
+			cagma_reader_disarm(&guest->reader);
+		guest->armed = false;
+		if (!drain(loop, guest, cagma_now_ns()))
+			return;
+		if (guest->open_event && answers_kicks(loop))
+			pass(loop, false);
+		if (!answers_kicks(loop) || guest->denied)
+			return;
+		guest->armed = true;
+		more = cagma_reader_arm(&guest->reader);
+	}
+}
+
+static void adopt(struct cagma_loop *loop, struct cagma_guest *guest)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	size_t index = index_of(loop, guest->domid);
+
+	if (loop->guest_count >= CAGMA_GUESTS_MAX ||
+	    (index < loop->guest_count &&
+	     loop->guests[index]->domid == guest->domid)) {
+		cagma_queue_push(loop->released, &guest->handover_node);
+		return;
+	}
+	memmove(&loop->guests[index + 1], &loop->guests[index],
+		(loop->guest_count - index) * sizeof(loop->guests[0]));
+	loop->guests[index] = guest;
+	loop->guest_count++;
+	event.data.ptr = guest;
+	epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD,
+		  cagma_channel_fd(guest->channel), &event);
+	guest->tokens = TOKENS_PER_S;
+	refresh(loop);
+	trace_text(loop, CAGMA_TRACE_ATTACH, guest, NULL, 0, 0, 0, 0);
+	if (!loop->actuator.dry_run) {
+		cagma_actuate_mail(&loop->actuator, guest, true);
+		cagma_reader_announce(&guest->reader);
+		cagma_channel_notify(guest->channel);
+	}
+	serve_guest(loop, guest);
+}
+
+static void adopt_all(struct cagma_loop *loop)
+{
+	struct cds_wfcq_node *node;
+
+	cagma_queue_ack(loop->attached);
+	while ((node = cagma_queue_pop(loop->attached)))
+		adopt(loop, cagma_container_of(node, struct cagma_guest,
+					       handover_node));
+}
+
+/* ---- events ---- */
+
+static void on_channel(struct cagma_loop *loop, struct cagma_guest *guest)
+{
+	if (cagma_channel_take(guest->channel))
+		return;
+	guest->kicks++;
+	if (!guest->tokens) {
+		guest->masked = true;	/* no event until the next tick */
+		return;
+	}
+	guest->tokens--;
+	serve_guest(loop, guest);
+	cagma_channel_unmask(guest->channel);
+}
+
+static void set_timer(struct cagma_loop *loop, uint64_t tick_ns)
+{
+	struct itimerspec spec = {
+		.it_interval.tv_sec = (time_t)(tick_ns / CAGMA_NS_PER_S),
+		.it_interval.tv_nsec = (long)(tick_ns % CAGMA_NS_PER_S),
+	};
+
+	if (tick_ns == loop->tick_ns)
+		return;
+	loop->tick_ns = tick_ns;
+	spec.it_value = spec.it_interval;
+	timerfd_settime(loop->timer_fd, 0, &spec, NULL);
+}
+
+/* Limits follow the pages that came back. True while some are on the way. */
+static bool settle_all(struct cagma_loop *loop)
+{
+	bool busy = false;
+
+	for (size_t i = 0; i < loop->guest_count; i++) {
+		struct cagma_guest *guest = loop->guests[i];
+
+		if (!guest->present || !loop->config->policy->answers_kicks)
+			continue;
+		note_offset(guest, &guest->track.last);
+		busy |= cagma_actuate_settle(&loop->actuator, guest);
+	}
+	return busy;
+}
+
+static void reap(struct cagma_loop *loop)
+{
+	for (size_t i = loop->guest_count; i-- > 0;)
+		if (!loop->guests[i]->present ||
+		    loop->guests[i]->lie != CAGMA_LIE_NONE)
+			release_guest(loop, i);
+}
+
+static void periodic_pass(struct cagma_loop *loop, uint64_t now_ns)
+{
+	for (size_t i = 0; i < loop->guest_count; i++)
+		loop->guests[i]->tokens = TOKENS_PER_S;
+	pass(loop, true);
+	trace_host(loop, now_ns);
+	for (size_t i = 0; i < loop->guest_count; i++)
+		trace_guest(loop, loop->guests[i], now_ns);
+	/* After a long stop there is one pass, not one for each missed. */
+	loop->next_pass_ns = cagma_max(loop->next_pass_ns +
+				       loop->config->period_ns, now_ns);
+}
+
+static void tick(struct cagma_loop *loop)
+{
+	uint64_t now_ns = cagma_now_ns();
+	bool busy;
+
+	if (!refresh(loop))
+		return;
+	for (size_t i = 0; i < loop->guest_count; i++) {
+		struct cagma_guest *guest = loop->guests[i];
+
+		guest->denied = false;
+		serve_guest(loop, guest);
+		cagma_track_close(&guest->track, now_ns);
+		if (guest->masked && guest->tokens) {
+			guest->masked = false;
+			cagma_channel_unmask(guest->channel);
+		}
+	}
+	busy = settle_all(loop);
+	if (now_ns >= loop->next_pass_ns)
+		periodic_pass(loop, now_ns);
+	set_timer(loop, busy ? BUSY_TICK_NS : loop->config->tick_ns);
+}
+
+static void fill_guest(const struct cagma_loop *loop,
+		       const struct cagma_guest *guest, uint64_t now_ns,
+		       struct cagma_status_guest *to)
+{
+	const struct cagma_sample *last = &guest->track.last;
+
+	*to = (struct cagma_status_guest){
+		.domid = guest->domid,
+		.stale = is_stale(loop, guest, now_ns),
+		.age_ns = cagma_less(now_ns, guest->track.seen_ns),
+		.alloc_pages = guest->facts.alloc_pages,
+		.limit_pages = guest->facts.limit_pages,
+		.target_pages = guest->target_pages,
+		.available_pages = last->available_pages,
+		.cma_pages = guest->cma_pages,
+		.min_pages = guest->min_pages,
+		.max_pages = guest->max_pages,
+		.swap_in_pages = last->swap_in_pages,
+		.swap_out_pages = last->swap_out_pages,
+		.emergencies = guest->emergencies,
+		.answered = guest->answered,
+		.kicks = guest->kicks,
+		.lost_samples = guest->reader.lost,
+		.reaction = guest->reaction,
+	};
+	memcpy(to->uuid, guest->uuid, sizeof(to->uuid));
+	memcpy(to->name, guest->name, sizeof(to->name));
+}
+
+static void fill_status(const struct cagma_loop *loop,
+			struct cagma_status *status)
+{
+	uint64_t now_ns = cagma_now_ns();
+
+	status->policy = loop->config->policy->name;
+	status->dry_run = loop->actuator.dry_run;
+	status->up_ns = now_ns - loop->start_ns;
+	status->total_pages = loop->host.total_pages;
+	status->free_pages = loop->host.free_pages;
+	status->spare_pages = loop->actuator.spare_pages;
+	status->hard_pages = loop->config->hard_pages;
+	status->reserve_pages = loop->config->reserve_pages;
+	status->emergencies = loop->emergencies;
+	status->answered = loop->answered;
+	status->target_changes = loop->target_changes;
+	status->invariant_violations = loop->violations;
+	status->count = loop->guest_count;
+	for (size_t i = 0; i < loop->guest_count && i < status->capacity; i++)
+		fill_guest(loop, loop->guests[i], now_ns, &status->guest[i]);
+}
+
+static void on_asked(struct cagma_loop *loop)
+{
+	struct cds_wfcq_node *node;
+
+	cagma_queue_ack(&loop->asked);
+	while ((node = cagma_queue_pop(&loop->asked))) {
+		struct cagma_status *status = cagma_container_of(
+			node, struct cagma_status, node);
+
+		fill_status(loop, status);
+		cagma_queue_push(status->reply, &status->node);
+	}
+}
+
+static void on_event(struct cagma_loop *loop, void *source)
+{
+	uint64_t expired;
+
+	if (source == loop->attached) {
+		adopt_all(loop);
+	} else if (source == &loop->asked) {
+		on_asked(loop);
+	} else if (source == &loop->signal_fd) {
+		loop->stop = true;
+	} else if (source == &loop->timer_fd) {
+		if (read(loop->timer_fd, &expired, sizeof(expired)) > 0)
+			tick(loop);
+	} else {
+		on_channel(loop, source);
+	}
+}
+
+void cagma_loop_once(struct cagma_loop *loop, int timeout_ms)
+{
+	struct epoll_event events[EVENTS];
+	int count = epoll_wait(loop->epoll_fd, events, EVENTS, timeout_ms);
+
+	for (int i = 0; i < count; i++)
+		on_event(loop, events[i].data.ptr);
+	/* Only now: an event of this batch may have named a guest. */
+	reap(loop);
+}
+
+void cagma_loop_run(struct cagma_loop *loop)
+{
+	while (!loop->stop)
+		cagma_loop_once(loop, -1);
+	adopt_all(loop);
+	for (size_t i = loop->guest_count; i-- > 0;) {
+		drain(loop, loop->guests[i], cagma_now_ns());
+		release_guest(loop, i);
+	}
+}
+
+/* ---- set-up ---- */
+
+static int watch(struct cagma_loop *loop, int fd, void *source)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = source };
+
+	if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
+		return -errno;
+	return 0;
+}
+
+static int allocate(struct cagma_loop *loop)
+{
+	size_t n = CAGMA_GUESTS_MAX;
+
+	loop->domains = calloc(n, sizeof(*loop->domains));
+	loop->guests = calloc(n + 1, sizeof(*loop->guests));
+	loop->views = calloc(n, sizeof(*loop->views));
+	loop->decisions = calloc(n, sizeof(*loop->decisions));
+	return loop->domains && loop->guests && loop->views &&
+	       loop->decisions ? 0 : -ENOMEM;
+}
+
+static int open_fds(struct cagma_loop *loop)
+{
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	loop->timer_fd = timerfd_create(CLOCK_MONOTONIC,
+					TFD_NONBLOCK | TFD_CLOEXEC);
+	loop->signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (loop->epoll_fd < 0 || loop->timer_fd < 0 || loop->signal_fd < 0)
+		return -errno;
+	return 0;
+}
+
+static int watch_all(struct cagma_loop *loop)
+{
+	int err = watch(loop, loop->timer_fd, &loop->timer_fd);
+
+	if (!err)
+		err = watch(loop, loop->signal_fd, &loop->signal_fd);
+	if (!err)
+		err = watch(loop, loop->attached->fd, loop->attached);
+	if (!err)
+		err = watch(loop, loop->asked.fd, &loop->asked);
+	return err;
+}
+
+int cagma_loop_init(struct cagma_loop *loop, const struct cagma_config *config,
+		    struct cagma_xen *xen, struct cagma_trace *trace,
+		    struct cagma_queue *attached, struct cagma_queue *mirror,
+		    struct cagma_queue *released, bool dry_run)
+{
+	int err;
+
+	*loop = (struct cagma_loop){
+		.config = config,
+		.actuator = {
+			.xen = xen,
+			.mirror = mirror,
+			.dry_run = dry_run,
+			.hard_pages = config->hard_pages,
+		},
+		.trace = trace,
+		.attached = attached,
+		.released = released,
+		.epoll_fd = -1,
+		.timer_fd = -1,
+		.signal_fd = -1,
+		.start_ns = cagma_now_ns(),
+	};
+	loop->next_pass_ns = loop->start_ns + config->period_ns;
+	err = cagma_queue_init(&loop->asked);
+	if (err)
+		return err;
+	err = allocate(loop);
+	if (!err)
+		err = open_fds(loop);
+	if (!err)
+		err = watch_all(loop);
+	if (err) {
+		cagma_loop_destroy(loop);
+		return err;
+	}
+	set_timer(loop, config->tick_ns);
+	return 0;
+}
+
+void cagma_loop_destroy(struct cagma_loop *loop)
+{
+	int fds[] = { loop->epoll_fd, loop->timer_fd, loop->signal_fd };
+	struct cds_wfcq_node *node;
+
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	while ((node = cagma_queue_pop(&loop->asked)))
+		free(cagma_container_of(node, struct cagma_status, node));
+	cagma_queue_destroy(&loop->asked);
+	free(loop->domains);
+	free(loop->guests);
+	free(loop->views);
+	free(loop->decisions);
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The loop thread: event channels, reading, deciding, acting. Once a guest is
+ * attached, nothing here blocks, allocates or talks to xenstore.
+ */
+#ifndef CAGMA_LOOP_H
+#define CAGMA_LOOP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "actuate.h"
+#include "config.h"
+#include "queue.h"
+#include "trace.h"
+
+/* Guests and domains a daemon serves; Xen's own limit is 32752 domains. */
+#define CAGMA_GUESTS_MAX 4096
+
+struct cagma_loop {
+	const struct cagma_config *config;
+	struct cagma_actuator actuator;
+	struct cagma_trace *trace;
+	struct cagma_queue *attached;	/* from the store: guests to serve */
+	struct cagma_queue *released;	/* to the store: guests to unmap */
+	struct cagma_queue asked;	/* of struct cagma_status */
+
+	int epoll_fd;
+	int timer_fd;
+	int signal_fd;
+	bool stop;
+	uint64_t start_ns;
+	uint64_t next_pass_ns;
+	uint64_t tick_ns;		/* the timer's present interval */
+
+	struct cagma_host_facts host;
+	size_t domain_count;
+	struct cagma_domain_facts *domains;
+	size_t guest_count;
+	struct cagma_guest **guests;	/* in the order of domids */
+	struct cagma_guest_view *views;
+	struct cagma_decision *decisions;
+
+	uint64_t emergencies;
+	uint64_t answered;
+	uint64_t target_changes;
+	uint64_t violations;
+	uint64_t xen_errors;
+};
+
+/* -errno with nothing left open. SIGINT and SIGTERM must be blocked. */
+int cagma_loop_init(struct cagma_loop *loop, const struct cagma_config *config,
+		    struct cagma_xen *xen, struct cagma_trace *trace,
+		    struct cagma_queue *attached, struct cagma_queue *mirror,
+		    struct cagma_queue *released, bool dry_run);
+void cagma_loop_destroy(struct cagma_loop *loop);
+
+/* Until SIGINT or SIGTERM. Afterwards every guest is in `released`. */
+void cagma_loop_run(struct cagma_loop *loop);
+
+/* One round of waiting (at most `timeout_ms`) and serving; for tests. */
+void cagma_loop_once(struct cagma_loop *loop, int timeout_ms);
+
+uint64_t cagma_now_ns(void);
+
+#endif

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * cagmad, the dom0 allocator. The data path, in order of reading: reader.c
+ * (a guest's page), track.c (its demand), policy.c (who gets how much),
+ * actuate.c (make it so); loop.c drives them. store.c and serve.c are the
+ * other two threads.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "daemon.h"
+#include "log.h"
+#include "loop.h"
+#include "options.h"
+#include "serve.h"
+#include "store.h"
+
+struct cagmad {
+	struct cagma_config config;
+	struct cagma_xen *xen;
+	struct cagma_trace trace;
+	struct cagma_queue attached;
+	struct cagma_store *store;
+	struct cagma_loop loop;
+	struct cagma_serve *serve;
+};
+
+static int say(const char *what, int err)
+{
+	cagma_log(LOG_ERR, "%s: %s", what, strerror(-err));
+	return err;
+}
+
+static int read_config(struct cagma_config *config,
+		       const struct cagma_options *options)
+{
+	char error[256];
+	int err = 0;
+
+	cagma_config_init(config);
+	if (options->config)
+		err = cagma_config_read(config, options->config, error,
+					sizeof(error));
+	if (err)
+		cagma_log(LOG_ERR, "%s", error);
+	if (options->policy)
+		config->policy = options->policy;
+	return err;
+}
+
+static int lock(const char *run_dir)
+{
+	int owner, fd = cagma_daemon_lock(run_dir, &owner);
+
+	if (fd == -EBUSY)
+		cagma_log(LOG_ERR, "another cagmad is running (pid %d)", owner);
+	else if (fd < 0)
+		say(run_dir, fd);
+	return fd;
+}
+
+static int open_xen(struct cagma_xen **xen)
+{
+	int err = cagma_xen_open(xen);
+
+	if (err == -ENXIO)
+		cagma_log(LOG_ERR, "this is not the control domain of a Xen host "
+				   "(/proc/xen/capabilities)");
+	else if (err)
+		say("cannot open Xen's control interface", err);
+	return err;
+}
+
+/* The hot path must not wait for a page; a descriptor is needed per guest. */
+static void pin_resources(void)
+{
+	struct rlimit files;
+
+	if (!getrlimit(RLIMIT_NOFILE, &files)) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+	if (mlockall(MCL_CURRENT | MCL_FUTURE))
+		cagma_log(LOG_WARNING, "cannot lock memory: %s",
+			  strerror(errno));
+}
+
+static int start(struct cagmad *d, const struct cagma_options *options)
+{
+	int err = open_xen(&d->xen);
+
+	if (err)
+		return err;
+	err = cagma_trace_open(&d->trace, options->trace, cagma_now_ns());
+	if (err) {
+		say(options->trace ? options->trace : "trace", err);
+		goto err_xen;
+	}
+	err = cagma_queue_init(&d->attached);
+	if (err) {
+		say("queue", err);
+		goto err_trace;
+	}
+	err = cagma_store_start(&d->store, &d->config, &d->attached);
+	if (err) {
+		say("cannot use xenstore and the grant device", err);
+		goto err_queue;
+	}
+	err = cagma_loop_init(&d->loop, &d->config, d->xen, &d->trace,
+			      &d->attached, cagma_store_mirror(d->store),
+			      cagma_store_released(d->store), options->dry_run);
+	if (err) {
+		say("event loop", err);
+		goto err_store;
+	}
+	err = cagma_serve_start(&d->serve, options->run_dir, &d->loop,
+				&d->trace);
+	if (!err)
+		return 0;
+	say("control socket", err);
+	cagma_loop_destroy(&d->loop);
+err_store:
+	cagma_store_stop(d->store);
+err_queue:
+	cagma_queue_destroy(&d->attached);
+err_trace:
+	cagma_trace_close(&d->trace);
+err_xen:
+	cagma_xen_close(d->xen);
+	return err;
+}
+
+static void stop(struct cagmad *d)
+{
+	cagma_serve_stop(d->serve);
+	cagma_store_stop(d->store);
+	cagma_loop_destroy(&d->loop);
+	cagma_queue_destroy(&d->attached);
+	cagma_trace_close(&d->trace);
+	cagma_xen_close(d->xen);
+}
+
+static int run(const struct cagma_options *options)
+{
+	static struct cagmad d;
+	int err, lock_fd;
+
+	err = read_config(&d.config, options);
+	if (err || options->check_config)
+		return err;
+	if (geteuid()) {
+		cagma_log(LOG_ERR, "must be run as root");
+		return -EPERM;
+	}
+	/* First, or the lock and the threads would be the parent's. */
+	err = options->daemon ? cagma_daemon_detach() : 0;
+	if (err)
+		return say("cannot go to the background", err);
+	lock_fd = lock(options->run_dir);
+	if (lock_fd < 0)
+		return lock_fd;
+	cagma_daemon_signals();
+	pin_resources();
+	err = start(&d, options);
+	if (!err) {
+		cagma_daemon_ready();
+		cagma_log(LOG_INFO, "ready, policy %s%s", d.config.policy->name,
+			  options->dry_run ? ", dry run" : "");
+		cagma_loop_run(&d.loop);
+		stop(&d);
+	}
+	cagma_config_destroy(&d.config);
+	close(lock_fd);
+	return err;
+}
+
+int main(int argc, char **argv)
+{
+	struct cagma_options options;
+
+	cagma_options_parse(&options, argc, argv);
+	return run(&options) ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Who gets how much: a pure function of what it is given. No I/O, no clock, no
+ * allocation, no state; the daemon, tests and tools run the same object file.
+ */
+#ifndef CAGMA_POLICY_H
+#define CAGMA_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Tunables; defaults and ranges are in config.c. */
+struct cagma_tuning {
+	uint64_t cma_floor_pages;	/* least CMA of any guest */
+	uint64_t release_pages;		/* surplus worth taking back */
+	uint32_t task_percent;		/* of the emergency's task, for the CMA */
+	uint32_t threshold_percent;	/* of the CMA, where a guest kicks */
+	uint64_t horizon_ns;		/* growth is anticipated this far */
+	uint64_t window_ns;		/* growth is remembered this long */
+	uint64_t release_ns;		/* surplus must have lasted this long */
+	uint64_t donor_ns;		/* the same for a donor in a shortage */
+	uint64_t grace_ns;		/* after start: nobody is shrunk */
+	uint64_t stale_ns;		/* older data: hold */
+};
+
+struct cagma_host_view {
+	uint64_t spare_pages;	/* free, and promised to nobody */
+	uint64_t reserve_pages;	/* kept for emergencies */
+	uint64_t hard_pages;	/* kept always */
+	uint64_t up_ns;		/* since the daemon started */
+};
+
+/* One guest. Pages as memory/target counts them. */
+struct cagma_guest_view {
+	uint64_t alloc_pages;
+	uint64_t target_pages;
+	uint64_t used_pages;
+	uint64_t used_donor_pages;	/* most used within donor_ns */
+	uint64_t used_release_pages;	/* most used within release_ns */
+	uint64_t growth_pages;		/* most growth per horizon in window */
+	uint64_t task_pages;		/* of the open emergency's task */
+	uint64_t swapped_pages;
+	uint64_t swap_in_pages;		/* within the horizon */
+	uint64_t min_pages;
+	uint64_t max_pages;
+	uint32_t weight;		/* at least 1 */
+	uint64_t age_ns;		/* of the newest sample */
+	bool covered;			/* samples reach back release_ns */
+	bool emergency;			/* one is open */
+	bool held;			/* paused or dying: leave it alone */
+};
+
+enum cagma_why {
+	CAGMA_WHY_KEEP,
+	CAGMA_WHY_EMERGENCY,	/* more, at once */
+	CAGMA_WHY_GROW,		/* more, by the periodic pass */
+	CAGMA_WHY_DONATE,	/* less, another guest or the reserve needs it */
+	CAGMA_WHY_RELEASE,	/* less, it was surplus for long */
+	CAGMA_WHY_COUNT
+};
+
+const char *cagma_why_name(enum cagma_why why);
+
+struct cagma_decision {
+	uint64_t target_pages;
+	uint64_t cma_pages;
+	uint64_t threshold_pages;	/* for the guest's kicks */
+	uint64_t unmet_pages;		/* wanted and not granted */
+	enum cagma_why why;
+};
+
+struct cagma_policy {
+	const char *name;
+	bool answers_kicks;
+	/* Fills one decision per guest, in their order. */
+	void (*decide)(const struct cagma_tuning *tuning,
+		       const struct cagma_host_view *host,
+		       const struct cagma_guest_view *guests, size_t count,
+		       bool periodic, struct cagma_decision *decisions);
+};
+
+/* NULL if there is no policy of that name. */
+const struct cagma_policy *cagma_policy_find(const char *name);
+
+/* Names of all policies, separated by '|'. */
+const char *cagma_policy_names(void);
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * dom0's end of a guest's shared page, and the only place that sees it. A
+ * hostile guest may change every byte at any moment: what leaves this file is
+ * a private copy or a named reason why there is none.
+ */
+#ifndef CAGMA_READER_H
+#define CAGMA_READER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sample.h"
+
+/* What a page did to be refused. Shown to the operator by name. */
+enum cagma_lie {
+	CAGMA_LIE_NONE,
+	CAGMA_LIE_MAGIC,	/* no CAGMA page */
+	CAGMA_LIE_VERSION,	/* a version this daemon doesn't know */
+	CAGMA_LIE_LAYOUT,	/* slot count or size isn't the version's */
+	CAGMA_LIE_EPOCH,	/* not the epoch that was offered */
+	CAGMA_LIE_HEAD,		/* the head went backwards */
+	CAGMA_LIE_TORN,		/* no readable slot for too long */
+	CAGMA_LIE_CLOSED,	/* no lie: the guest closes the page */
+	CAGMA_LIE_COUNT
+};
+
+const char *cagma_lie_name(enum cagma_lie lie);
+
+struct cagma_page;
+
+struct cagma_reader {
+	struct cagma_page *page;	/* mapped; owned by whoever mapped it */
+	uint64_t epoch;
+	uint32_t next;			/* next sample to read */
+	uint32_t mail_seq;		/* of our last mail; never read back */
+	uint32_t torn_in_a_row;
+	uint32_t period_ms;		/* the guest's word, clamped */
+	uint64_t lost;			/* samples overwritten before we came */
+	uint64_t torn;			/* reads given up */
+};
+
+/* Byte that must be zeroed when the page is unmapped. */
+size_t cagma_reader_dead_offset(void);
+
+/*
+ * Starts reading a mapped page that was offered under `epoch`; `seed` makes
+ * this attachment's mail sequence differ from an earlier one's.
+ */
+enum cagma_lie cagma_reader_attach(struct cagma_reader *reader, void *page,
+				   uint64_t epoch, uint32_t seed);
+
+/* Orders to the guest; the first ones also announce this daemon. */
+void cagma_reader_announce(struct cagma_reader *reader);
+void cagma_reader_leave(struct cagma_reader *reader);
+
+struct cagma_order {
+	uint64_t target_pages;
+	uint64_t threshold_pages;
+	uint32_t answered_event;
+	bool denied;
+};
+
+void cagma_reader_mail(struct cagma_reader *reader,
+		       const struct cagma_order *order);
+
+/* Asks for kicks. True: something was published meanwhile; drain once more. */
+bool cagma_reader_arm(struct cagma_reader *reader);
+void cagma_reader_disarm(struct cagma_reader *reader);
+
+/*
+ * Copies the samples published since the last call, oldest first, at most
+ * CAGMA_READER_BATCH; their number goes to *count. Costs a bounded number of
+ * loads whatever the guest does.
+ */
+#define CAGMA_READER_BATCH 16
+enum cagma_lie cagma_reader_drain(struct cagma_reader *reader,
+				  struct cagma_sample *samples, size_t *count);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The serve thread: answers cagmactl on a root-only socket and writes the
+ * trace. A slow client delays other clients, by at most a second each, and
+ * nothing else.
+ */
+#ifndef CAGMA_SERVE_H
+#define CAGMA_SERVE_H
+
+#include "loop.h"
+#include "trace.h"
+
+#define CAGMA_RUN_DIR	"/run/cagma"
+#define CAGMA_SOCKET	"cagmad.sock"
+#define CAGMA_LOCK	"cagmad.lock"
+
+struct cagma_serve;
+
+/* Listens in `run_dir` and starts the thread. -errno. */
+int cagma_serve_start(struct cagma_serve **serve, const char *run_dir,
+		      struct cagma_loop *loop, struct cagma_trace *trace);
+
+/* Writes the rest of the trace, removes the socket, ends the thread. */
+void cagma_serve_stop(struct cagma_serve *serve);
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A picture of the daemon at one moment. Whoever wants one brings the buffer:
+ * the loop only fills it, and neither allocates nor waits for the asker.
+ */
+#ifndef CAGMA_STATUS_H
+#define CAGMA_STATUS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <urcu/wfcqueue.h>
+
+#include "guest.h"
+#include "queue.h"
+
+struct cagma_status_guest {
+	uint16_t domid;
+	uint8_t uuid[CAGMA_UUID_BYTES];
+	char name[CAGMA_NAME_BYTES];
+	bool stale;
+	uint64_t age_ns;
+	uint64_t alloc_pages;
+	uint64_t limit_pages;
+	uint64_t target_pages;
+	uint64_t available_pages;
+	uint64_t cma_pages;
+	uint64_t min_pages;
+	uint64_t max_pages;
+	uint64_t swap_in_pages;
+	uint64_t swap_out_pages;
+	uint64_t emergencies;
+	uint64_t answered;
+	uint64_t kicks;
+	uint64_t lost_samples;
+	struct cagma_histogram reaction;
+};
+
+struct cagma_status {
+	struct cds_wfcq_node node;	/* while it is on its way */
+	struct cagma_queue *reply;	/* where the loop puts it */
+	const char *policy;
+	bool dry_run;
+	uint64_t up_ns;
+	uint64_t total_pages;
+	uint64_t free_pages;
+	int64_t spare_pages;
+	uint64_t hard_pages;
+	uint64_t reserve_pages;
+	uint64_t emergencies;
+	uint64_t answered;
+	uint64_t target_changes;
+	uint64_t invariant_violations;
+	size_t count;			/* guests there are */
+	size_t capacity;		/* guests that fit below */
+	struct cagma_status_guest guest[];
+};
+
+#endif

@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <syslog.h>
+
+#include "log.h"
+#include "loop.h"
+#include "offer.h"
+#include "store.h"
+#include "units.h"
+
+#define LOOK_NS		(500 * CAGMA_NS_PER_MS)
+#define NO_OFFER_MAX_NS	(4 * CAGMA_NS_PER_S)
+#define REFUSED_MIN_NS	(1 * CAGMA_NS_PER_S)
+#define REFUSED_MAX_NS	(300 * CAGMA_NS_PER_S)
+#define STACK_BYTES	(256 * 1024)
+
+/* A domain seen in the latest listing. */
+struct seen {
+	uint16_t domid;
+	uint8_t uuid[CAGMA_UUID_BYTES];
+	bool attached;
+	bool listed;
+	uint64_t look_ns;	/* not before this */
+	uint64_t back_off_ns;
+};
+
+struct cagma_store {
+	const struct cagma_config *config;
+	struct cagma_xen *xen;
+	struct cagma_xs *xs;
+	struct cagma_grants *grants;
+	struct cagma_queue *attached;
+	struct cagma_queue mirror;
+	struct cagma_queue released;
+	uint64_t next_look_ns;
+	size_t seen_count;
+	struct seen *seen;			/* CAGMA_GUESTS_MAX */
+	struct cagma_domain_facts *domains;	/* CAGMA_GUESTS_MAX */
+	pthread_t thread;
+	atomic_bool stop;
+};
+
+/* ---- attaching ---- */
+
+static int read_pages(struct cagma_xs *xs, uint16_t domid, const char *node,
+		      uint64_t *pages)
+{
+	char text[32];
+	const char *end = text;
+	uint64_t kib;
+	int len = cagma_xs_read(xs, domid, node, text, sizeof(text));
+
+	if (len < 0)
+		return len;
+	if (cagma_decimal_parse(&end, CAGMA_PAGES_MAX * 4, &kib) || *end)
+		return -EINVAL;
+	*pages = cagma_kib_to_pages(kib);
+	return 0;
+}
+
+/* The name is the toolstack's, but it is printed: only plain characters. */
+static void read_name(struct cagma_xs *xs, struct cagma_guest *guest)
+{
+	if (cagma_xs_read(xs, guest->domid, "name", guest->name,
+			  sizeof(guest->name)) <= 0)
+		snprintf(guest->name, sizeof(guest->name), "dom%u",
+			 guest->domid);
+	for (char *c = guest->name; *c; c++)
+		if (*c <= ' ' || *c > '~' || *c == '"' || *c == '\\')
+			*c = '_';
+}
+
+static void set_limits(struct cagma_guest *guest,
+		       const struct cagma_config *config, uint64_t static_max)
+{
+	const struct cagma_guest_config *own =
+		cagma_config_guest(config, guest->name);
+
+	guest->max_pages = static_max;
+	guest->min_pages = config->min_pages;
+	guest->weight = own && own->weight ? own->weight : 1;
+	if (own && own->max_pages)
+		guest->max_pages = cagma_min(own->max_pages, static_max);
+	if (own && own->min_pages)
+		guest->min_pages = own->min_pages;
+	guest->min_pages = cagma_min(guest->min_pages, guest->max_pages);
+}
+
+static int read_limits(struct cagma_store *store, struct cagma_guest *guest)
+{
+	uint64_t static_max;
+	int err;
+
+	read_name(store->xs, guest);
+	err = read_pages(store->xs, guest->domid, "memory/target",
+			 &guest->target_pages);
+	if (!err)
+		err = read_pages(store->xs, guest->domid, "memory/static-max",
+				 &static_max);
+	if (!err)
+		set_limits(guest, store->config, static_max);
+	return err;
+}
+
+static uint32_t random_seed(void)
+{
+	uint32_t seed = 0;
+
+	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != sizeof(seed))
+		seed = (uint32_t)cagma_now_ns();
+	return seed;
+}
+
+static void unmap(struct cagma_store *store, struct cagma_guest *guest)
+{
+	if (guest->page)
+		cagma_grants_unmap(store->grants, guest->page);
+	cagma_channel_close(guest->channel);
+	free(guest);
+}
+
+/* The channel first: the kernel signals it when the mapping goes. */
+static int map(struct cagma_store *store, struct cagma_guest *guest,
+	       const struct cagma_offer *offer)
+{
+	int err = cagma_channel_open(&guest->channel, guest->domid,
+				     offer->port);
+
+	if (err)
+		return err;
+	err = cagma_grants_map(store->grants, guest->domid, offer->gref,
+			       cagma_reader_dead_offset(), guest->channel,
+			       &guest->page);
+	if (err)
+		return err;
+	guest->lie = cagma_reader_attach(&guest->reader, guest->page,
+					 offer->epoch, random_seed());
+	return guest->lie ? -EPROTO : 0;
+}
+
+static void refused(const struct cagma_guest *guest, int err)
+{
+	cagma_log(LOG_WARNING, "%s (domain %u) is not attached: %s",
+		  guest->name, guest->domid,
+		  guest->lie ? cagma_lie_name(guest->lie) : strerror(-err));
+}
+
+static int attach(struct cagma_store *store, const struct seen *seen,
+		  const struct cagma_offer *offer)
+{
+	struct cagma_guest *guest = calloc(1, sizeof(*guest));
+	int err;
+
+	if (!guest)
+		return -ENOMEM;
+	guest->domid = seen->domid;
+	memcpy(guest->uuid, seen->uuid, sizeof(guest->uuid));
+	err = read_limits(store, guest);
+	if (!err)
+		err = map(store, guest, offer);
+	if (err) {
+		refused(guest, err);
+		unmap(store, guest);
+		return err;
+	}
+	cagma_log(LOG_INFO, "%s (domain %u) is attached", guest->name,
+		  guest->domid);
+	cagma_queue_push(store->attached, &guest->handover_node);
+	return 0;
+}
+
+/* 1: there is an offer; 0: there is none; -errno: it is no good. */
+static int look(struct cagma_store *store, const struct seen *seen,
+		struct cagma_offer *offer)
+{
+	char text[CAGMA_OFFER_MAX];
+	int len = cagma_xs_read(store->xs, seen->domid, CAGMA_OFFER_NODE, text,
+				sizeof(text));
+
+	if (len == -ENOENT)
+		return 0;
+	if (len < 0)
+		return len;
+	return cagma_offer_parse(text, offer) ? -EINVAL : 1;
+}
+
+static void back_off(struct seen *seen, uint64_t now_ns, uint64_t first_ns,
+		     uint64_t most_ns)
+{
+	seen->back_off_ns = cagma_clamp(2 * seen->back_off_ns, first_ns,
+					most_ns);
+	seen->look_ns = now_ns + seen->back_off_ns;
+}
+
+static void try_one(struct cagma_store *store, struct seen *seen,
+		    uint64_t now_ns)
+{
+	struct cagma_offer offer;
+	int found;
+
+	if (seen->attached || now_ns < seen->look_ns)
+		return;
+	found = look(store, seen, &offer);
+	if (found > 0)
+		found = attach(store, seen, &offer) ? -EPROTO : 1;
+	if (found > 0) {
+		seen->attached = true;
+		seen->back_off_ns = 0;
+	} else if (found == 0) {
+		back_off(seen, now_ns, LOOK_NS, NO_OFFER_MAX_NS);
+	} else {
+		back_off(seen, now_ns, REFUSED_MIN_NS, REFUSED_MAX_NS);
+	}
+}
+
+/* ---- the table of domains ---- */
+
+static struct seen *find_seen(struct cagma_store *store, uint16_t domid,
+			      const uint8_t *uuid)
+{
+	for (size_t i = 0; i < store->seen_count; i++)
+		if (store->seen[i].domid == domid &&
+		    !memcmp(store->seen[i].uuid, uuid, CAGMA_UUID_BYTES))
+			return &store->seen[i];
+	return NULL;
+}
+
+static void list(struct cagma_store *store,
+		 const struct cagma_domain_facts *domain)
+{
+	struct seen *seen = find_seen(store, domain->domid, domain->uuid);
+
+	if (!seen && store->seen_count < CAGMA_GUESTS_MAX) {
+		seen = &store->seen[store->seen_count++];
+		*seen = (struct seen){ .domid = domain->domid };
+		memcpy(seen->uuid, domain->uuid, CAGMA_UUID_BYTES);
+	}
+	if (seen)
+		seen->listed = true;
+}
+
+/* Forgets domains that are gone; one that is attached waits for the loop. */
+static void forget(struct cagma_store *store)
+{
+	for (size_t i = store->seen_count; i-- > 0;) {
+		struct seen *seen = &store->seen[i];
+
+		if (!seen->listed && !seen->attached)
+			*seen = store->seen[--store->seen_count];
+		else
+			seen->listed = false;
+	}
+}
+
+static void look_for_guests(struct cagma_store *store, uint64_t now_ns)
+{
+	int count = cagma_xen_domains(store->xen, store->domains,
+				      CAGMA_GUESTS_MAX);
+
+	if (count < 0)
+		return;
+	for (int i = 0; i < count; i++)
+		if (store->domains[i].domid && !store->domains[i].dying)
+			list(store, &store->domains[i]);
+	for (size_t i = 0; i < store->seen_count; i++)
+		if (store->seen[i].listed)
+			try_one(store, &store->seen[i], now_ns);
+	forget(store);
+}
+
+/* ---- what the loop wants ---- */
+
+static void mirror_one(struct cagma_store *store, struct cagma_guest *guest)
+{
+	char text[24];
+	int err;
+
+	/* Before the value: a newer target queues the mirror again. */
+	atomic_store(&guest->mirror_queued, false);
+	snprintf(text, sizeof(text), "%" PRIuFAST64,
+		 atomic_load(&guest->mirror_kib));
+	err = cagma_xs_replace(store->xs, guest->domid, "memory/target", text);
+	if (err && err != -ENOENT)
+		cagma_log(LOG_WARNING, "cannot write %s's memory/target: %s",
+			  guest->name, strerror(-err));
+}
+
+static void mirror_all(struct cagma_store *store)
+{
+	struct cds_wfcq_node *node;
+
+	cagma_queue_ack(&store->mirror);
+	while ((node = cagma_queue_pop(&store->mirror)))
+		mirror_one(store, cagma_container_of(node, struct cagma_guest,
+						     mirror_node));
+}
+
+static void release_one(struct cagma_store *store, struct cagma_guest *guest,
+			uint64_t now_ns)
+{
+	struct seen *seen = find_seen(store, guest->domid, guest->uuid);
+	bool lied = guest->lie && guest->lie != CAGMA_LIE_CLOSED &&
+		    guest->lie != CAGMA_LIE_EPOCH;
+
+	cagma_log(lied ? LOG_WARNING : LOG_INFO, "%s (domain %u) is detached%s%s",
+		  guest->name, guest->domid, guest->lie ? ": " : "",
+		  guest->lie ? cagma_lie_name(guest->lie) : "");
+	if (seen) {
+		seen->attached = false;
+		if (lied)
+			back_off(seen, now_ns, REFUSED_MIN_NS, REFUSED_MAX_NS);
+		else
+			seen->look_ns = now_ns + LOOK_NS;
+	}
+	unmap(store, guest);
+}
+
+static void release_all(struct cagma_store *store, uint64_t now_ns)
+{
+	struct cds_wfcq_node *node;
+
+	cagma_queue_ack(&store->released);
+	while ((node = cagma_queue_pop(&store->released))) {
+		/* A guest's last mirror was queued before it was released. */
+		mirror_all(store);
+		release_one(store, cagma_container_of(node, struct cagma_guest,
+						      handover_node),
+			    now_ns);
+	}
+}
+
+void cagma_store_step(struct cagma_store *store, uint64_t now_ns)
+{
+	mirror_all(store);
+	release_all(store, now_ns);
+	if (now_ns >= store->next_look_ns && !atomic_load(&store->stop)) {
+		look_for_guests(store, now_ns);
+		store->next_look_ns = now_ns + LOOK_NS;
+	}
+}
+
+/* ---- the thread ---- */
+
+static void *run(void *arg)
+{
+	struct cagma_store *store = arg;
+	struct pollfd fds[] = {
+		{ .fd = store->mirror.fd, .events = POLLIN },
+		{ .fd = store->released.fd, .events = POLLIN },
+	};
+
+	while (!atomic_load(&store->stop)) {
+		cagma_store_step(store, cagma_now_ns());
+		poll(fds, 2, (int)(LOOK_NS / CAGMA_NS_PER_MS));
+	}
+	cagma_store_step(store, cagma_now_ns());
+	return NULL;
+}
+
+int cagma_store_open(struct cagma_store **out,
+		     const struct cagma_config *config,
+		     struct cagma_queue *attached)
+{
+	struct cagma_store *store = calloc(1, sizeof(*store));
+	int err;
+
+	if (!store)
+		return -ENOMEM;
+	store->config = config;
+	store->attached = attached;
+	store->mirror.fd = store->released.fd = -1;
+	store->seen = calloc(CAGMA_GUESTS_MAX, sizeof(*store->seen));
+	store->domains = calloc(CAGMA_GUESTS_MAX, sizeof(*store->domains));
+	err = store->seen && store->domains ? 0 : -ENOMEM;
+	if (!err)
+		err = cagma_xen_open(&store->xen);
+	if (!err)
+		err = cagma_xs_open(&store->xs);
+	if (!err)
+		err = cagma_grants_open(&store->grants);
+	if (!err)
+		err = cagma_queue_init(&store->mirror);
+	if (!err)
+		err = cagma_queue_init(&store->released);
+	if (err)
+		cagma_store_close(store);
+	else
+		*out = store;
+	return err;
+}
+
+void cagma_store_close(struct cagma_store *store)
+{
+	if (store->mirror.fd >= 0)
+		cagma_queue_destroy(&store->mirror);
+	if (store->released.fd >= 0)
+		cagma_queue_destroy(&store->released);
+	cagma_grants_close(store->grants);
+	cagma_xs_close(store->xs);
+	cagma_xen_close(store->xen);
+	free(store->seen);
+	free(store->domains);
+	free(store);
+}
+
+int cagma_store_start(struct cagma_store **out,
+		      const struct cagma_config *config,
+		      struct cagma_queue *attached)
+{
+	pthread_attr_t attr;
+	int err = cagma_store_open(out, config, attached);
+
+	if (err)
+		return err;
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_BYTES);
+	err = -pthread_create(&(*out)->thread, &attr, run, *out);
+	pthread_attr_destroy(&attr);
+	if (err)
+		cagma_store_close(*out);
+	return err;
+}
+
+struct cagma_queue *cagma_store_mirror(struct cagma_store *store)
+{
+	return &store->mirror;
+}
+
+struct cagma_queue *cagma_store_released(struct cagma_store *store)
+{
+	return &store->released;
+}
+
+void cagma_store_stop(struct cagma_store *store)
+{
+	uint64_t one = 1;
+	ssize_t written;
+
+	atomic_store(&store->stop, true);
+	written = write(store->released.fd, &one, sizeof(one));
+	(void)written;
+	pthread_join(store->thread, NULL);
+	cagma_store_close(store);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The store thread: everything slow. It looks for offers of guests that aren't
+ * attached yet, maps their pages and hands them to the loop; writes targets to
+ * xenstore behind the loop's back; unmaps what the loop gives back. It keeps no
+ * watches: a guest can't fill a queue of ours by writing to xenstore, and an
+ * attached guest causes no xenstore traffic at all.
+ */
+#ifndef CAGMA_STORE_H
+#define CAGMA_STORE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "config.h"
+#include "queue.h"
+#include "xen.h"
+
+struct cagma_store;
+
+/*
+ * Opens xenstore and the grant device and starts the thread. Guests that can
+ * be served are pushed to `attached`; the caller pushes targets to mirror to
+ * cagma_store_mirror() and guests to give up to cagma_store_released().
+ */
+int cagma_store_start(struct cagma_store **store,
+		      const struct cagma_config *config,
+		      struct cagma_queue *attached);
+struct cagma_queue *cagma_store_mirror(struct cagma_store *store);
+struct cagma_queue *cagma_store_released(struct cagma_store *store);
+
+/* Serves what is queued, then ends the thread and closes everything. */
+void cagma_store_stop(struct cagma_store *store);
+
+/* The thread's steps, for tests: no thread is needed. */
+int cagma_store_open(struct cagma_store **store,
+		     const struct cagma_config *config,
+		     struct cagma_queue *attached);
+void cagma_store_step(struct cagma_store *store, uint64_t now_ns);
+void cagma_store_close(struct cagma_store *store);
+
+#endif

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "trace.h"
+#include "units.h"
+
+/* Four seconds of the busiest minute seen, with 64 guests. */
+#define POOL_RECORDS 4096
+
+static const struct {
+	const char *ev;
+	const char *text;	/* name of the text field */
+	const char *value[CAGMA_TRACE_VALUES];
+} formats[CAGMA_TRACE_KINDS] = {
+	[CAGMA_TRACE_GUEST] = { "guest", NULL, {
+		"alloc_kib", "avail_kib", "target_kib", "cma_kib",
+		"swap_in", "swap_out", "kicks" } },
+	[CAGMA_TRACE_HOST] = { "host", NULL, {
+		"free_kib", "spare_kib", "reserve_kib" } },
+	[CAGMA_TRACE_ATTACH] = { "attach", NULL, { NULL } },
+	[CAGMA_TRACE_DETACH] = { "detach", "reason", { NULL } },
+	[CAGMA_TRACE_EMERGENCY] = { "emergency", "reason", {
+		"event", "avail_kib", "old_kib", "new_kib" } },
+	[CAGMA_TRACE_TARGET] = { "target", "why", { "old_kib", "new_kib" } },
+	[CAGMA_TRACE_REACTION] = { "reaction", NULL, { "event", "us" } },
+	[CAGMA_TRACE_VIOLATION] = { "violation", "what", { NULL } },
+};
+
+int cagma_trace_open(struct cagma_trace *trace, const char *path,
+		     uint64_t now_ns)
+{
+	int err;
+
+	*trace = (struct cagma_trace){ .start_ns = now_ns };
+	err = cagma_queue_init(&trace->full);
+	if (!err)
+		err = cagma_queue_init(&trace->empty);
+	if (err || !path)
+		return err;
+	trace->pool = calloc(POOL_RECORDS, sizeof(*trace->pool));
+	if (!trace->pool)
+		return -ENOMEM;
+	for (size_t i = 0; i < POOL_RECORDS; i++)
+		cagma_queue_push(&trace->empty, &trace->pool[i].node);
+	trace->file = fopen(path, "we");
+	if (!trace->file)
+		return -errno;
+	fprintf(trace->file, "{\"t_ms\":0,\"ev\":\"start\",\"wall_ms\":%lld}\n",
+		(long long)time(NULL) * 1000);
+	fflush(trace->file);
+	return 0;
+}
+
+void cagma_trace_close(struct cagma_trace *trace)
+{
+	if (trace->file)
+		fclose(trace->file);
+	free(trace->pool);
+	cagma_queue_destroy(&trace->full);
+	cagma_queue_destroy(&trace->empty);
+}
+
+struct cagma_trace_record *cagma_trace_begin(struct cagma_trace *trace,
+					     enum cagma_trace_kind kind,
+					     uint64_t now_ns,
+					     const struct cagma_guest *guest)
+{
+	struct cagma_trace_record *record;
+	struct cds_wfcq_node *node;
+
+	if (!trace->file)
+		return NULL;
+	node = cagma_queue_pop(&trace->empty);
+	if (!node) {
+		trace->lost++;
+		return NULL;
+	}
+	record = cagma_container_of(node, struct cagma_trace_record, node);
+	record->kind = kind;
+	record->time_ns = now_ns;
+	record->text = NULL;
+	record->domid = guest ? guest->domid : -1;
+	if (guest)
+		memcpy(record->name, guest->name, sizeof(record->name));
+	return record;
+}
+
+void cagma_trace_commit(struct cagma_trace *trace,
+			struct cagma_trace_record *record)
+{
+	cagma_queue_push(&trace->full, &record->node);
+}
+
+/* Names are printable ASCII without quotes or backslashes: see store.c. */
+static void write_one(const struct cagma_trace *trace,
+		      const struct cagma_trace_record *r)
+{
+	fprintf(trace->file, "{\"t_ms\":%" PRIu64 ",\"ev\":\"%s\"",
+		(r->time_ns - trace->start_ns) / CAGMA_NS_PER_MS,
+		formats[r->kind].ev);
+	if (r->domid >= 0)
+		fprintf(trace->file, ",\"dom\":%d,\"name\":\"%s\"", r->domid,
+			r->name);
+	if (formats[r->kind].text)
+		fprintf(trace->file, ",\"%s\":\"%s\"", formats[r->kind].text,
+			r->text);
+	for (int i = 0; i < CAGMA_TRACE_VALUES; i++)
+		if (formats[r->kind].value[i])
+			fprintf(trace->file, ",\"%s\":%" PRId64,
+				formats[r->kind].value[i], r->value[i]);
+	fputs("}\n", trace->file);
+}
+
+void cagma_trace_write(struct cagma_trace *trace)
+{
+	struct cds_wfcq_node *node;
+
+	cagma_queue_ack(&trace->full);
+	while ((node = cagma_queue_pop(&trace->full))) {
+		write_one(trace, cagma_container_of(node,
+				struct cagma_trace_record, node));
+		cagma_queue_push(&trace->empty, node);
+	}
+	if (trace->file)
+		fflush(trace->file);
+}

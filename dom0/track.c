@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "track.h"
+#include "units.h"
+
+/* The balloon's own count may differ from Xen's by what Xen adds itself. */
+#define ALLOC_SLACK_PAGES cagma_mib_to_pages(64)
+
+static bool is_possible(const struct cagma_sample *s, uint64_t alloc_pages)
+{
+	return s->total_pages <= CAGMA_PAGES_MAX &&
+	       s->free_pages <= s->total_pages &&
+	       s->available_pages <= s->total_pages &&
+	       s->swap_free_pages <= CAGMA_PAGES_MAX &&
+	       s->task_pages <= CAGMA_PAGES_MAX &&
+	       s->balloon_target_pages <= CAGMA_PAGES_MAX &&
+	       s->balloon_pages <= alloc_pages + ALLOC_SLACK_PAGES;
+}
+
+/* A counter that went back was restarted by its guest: nothing has passed. */
+static uint64_t passed(struct cagma_track *track, uint64_t before,
+		       uint64_t after)
+{
+	if (after < before) {
+		track->restarts++;
+		return 0;
+	}
+	return after - before;
+}
+
+static struct cagma_point *open_point(struct cagma_track *track)
+{
+	return &track->point[track->count % CAGMA_TRACK_POINTS];
+}
+
+bool cagma_track_add(struct cagma_track *track,
+		     const struct cagma_sample *sample, uint64_t alloc_pages,
+		     uint64_t now_ns)
+{
+	struct cagma_point *point = open_point(track);
+	uint64_t used;
+
+	if (!is_possible(sample, alloc_pages)) {
+		track->impossible++;
+		return false;
+	}
+	if (track->any)
+		point->swap_in_pages += passed(track, track->last.swap_in_pages,
+					       sample->swap_in_pages);
+	track->last = *sample;
+	track->any = true;
+	track->seen_ns = now_ns;
+	track->swap_total_pages = cagma_max(track->swap_total_pages,
+					    sample->swap_free_pages);
+	used = cagma_track_used(track);
+	point->used_pages = cagma_max(point->used_pages, used);
+	point->demand_pages = cagma_max(point->demand_pages,
+					used + cagma_track_swapped(track));
+	return true;
+}
+
+void cagma_track_close(struct cagma_track *track, uint64_t now_ns)
+{
+	struct cagma_point *point = open_point(track);
+
+	if (!point->used_pages)
+		return;
+	point->time_ns = now_ns;
+	track->count++;
+	*open_point(track) = (struct cagma_point){ 0 };
+}
+
+uint64_t cagma_track_used(const struct cagma_track *track)
+{
+	return cagma_less(track->last.balloon_pages,
+			  track->last.available_pages);
+}
+
+uint64_t cagma_track_swapped(const struct cagma_track *track)
+{
+	return cagma_less(track->swap_total_pages,
+			  track->last.swap_free_pages);
+}
+
+/* The i-th newest closed point; NULL if it is gone or older than `since_ns`. */
+static const struct cagma_point *recent(const struct cagma_track *track,
+					uint32_t i, uint64_t since_ns)
+{
+	const struct cagma_point *point;
+
+	if (i >= CAGMA_TRACK_POINTS - 1 || i >= track->count)
+		return NULL;
+	point = &track->point[(track->count - 1 - i) % CAGMA_TRACK_POINTS];
+	return point->time_ns >= since_ns ? point : NULL;
+}
+
+uint64_t cagma_track_growth(const struct cagma_track *track, uint64_t now_ns,
+			    uint64_t window_ns, uint64_t horizon_ns)
+{
+	uint64_t since_ns = cagma_less(now_ns, window_ns);
+	const struct cagma_point *end, *start;
+	uint64_t growth = 0;
+
+	for (uint32_t i = 0; (end = recent(track, i, since_ns)); i++) {
+		uint64_t from_ns = cagma_max(since_ns,
+			cagma_less(end->time_ns, horizon_ns));
+
+		for (uint32_t j = i + 1; (start = recent(track, j, from_ns));
+		     j++)
+			growth = cagma_max(growth,
+				cagma_less(end->demand_pages,
+					   start->demand_pages));
+	}
+	return growth;
+}
+
+uint64_t cagma_track_used_max(const struct cagma_track *track, uint64_t now_ns,
+			      uint64_t window_ns)
+{
+	uint64_t since_ns = cagma_less(now_ns, window_ns);
+	uint64_t used = cagma_track_used(track);
+	const struct cagma_point *point;
+
+	for (uint32_t i = 0; (point = recent(track, i, since_ns)); i++)
+		used = cagma_max(used, point->used_pages);
+	return used;
+}
+
+uint64_t cagma_track_swap_in(const struct cagma_track *track, uint64_t now_ns,
+			     uint64_t window_ns)
+{
+	uint64_t since_ns = cagma_less(now_ns, window_ns);
+	const struct cagma_point *point;
+	uint64_t pages = 0;
+
+	for (uint32_t i = 0; (point = recent(track, i, since_ns)); i++)
+		pages += point->swap_in_pages;
+	return pages;
+}
+
+bool cagma_track_covers(const struct cagma_track *track, uint64_t now_ns,
+			uint64_t window_ns)
+{
+	const struct cagma_point *point, *oldest = NULL;
+
+	for (uint32_t i = 0; (point = recent(track, i, 0)); i++)
+		oldest = point;
+	return oldest && oldest->time_ns <= cagma_less(now_ns, window_ns);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * From samples to a guest's demand: plausibility, rates, growth, age. Time is
+ * always dom0's monotonic clock at reading; the guest's is never trusted.
+ */
+#ifndef CAGMA_TRACK_H
+#define CAGMA_TRACK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sample.h"
+
+/* Readings kept: 16 s at the default of four a second. */
+#define CAGMA_TRACK_POINTS 64
+
+struct cagma_point {
+	uint64_t time_ns;
+	uint64_t used_pages;	/* allocated - available, largest of the batch */
+	uint64_t demand_pages;	/* used + swapped out */
+	uint64_t swap_in_pages;	/* brought back since the point before */
+};
+
+struct cagma_track {
+	struct cagma_sample last;
+	bool any;
+	uint64_t seen_ns;		/* when the last sample was read */
+	uint64_t swap_total_pages;	/* most free swap ever seen */
+	uint64_t impossible;		/* samples rejected */
+	uint64_t restarts;		/* counters that went back */
+	uint32_t count;			/* points taken, free-running */
+	struct cagma_point point[CAGMA_TRACK_POINTS];
+};
+
+/*
+ * Takes one sample. Returns false, and keeps nothing of it, if its numbers
+ * contradict each other; `alloc_pages` is Xen's word on what the guest has.
+ */
+bool cagma_track_add(struct cagma_track *track,
+		     const struct cagma_sample *sample, uint64_t alloc_pages,
+		     uint64_t now_ns);
+
+/* Closes the batch that was read at `now_ns`: its samples become a point. */
+void cagma_track_close(struct cagma_track *track, uint64_t now_ns);
+
+/* Guest's used memory by its newest sample; what its balloon has - available. */
+uint64_t cagma_track_used(const struct cagma_track *track);
+
+/* Pages that are in swap now, as far as the samples can tell. */
+uint64_t cagma_track_swapped(const struct cagma_track *track);
+
+/* Largest growth of demand within any `horizon_ns` of the last `window_ns`. */
+uint64_t cagma_track_growth(const struct cagma_track *track, uint64_t now_ns,
+			    uint64_t window_ns, uint64_t horizon_ns);
+
+/* Largest used memory in the last `window_ns`. */
+uint64_t cagma_track_used_max(const struct cagma_track *track, uint64_t now_ns,
+			      uint64_t window_ns);
+
+/* Pages brought back from swap in the last `window_ns`. */
+uint64_t cagma_track_swap_in(const struct cagma_track *track, uint64_t now_ns,
+			     uint64_t window_ns);
+
+/* True if the points reach back `window_ns`. */
+bool cagma_track_covers(const struct cagma_track *track, uint64_t now_ns,
+			uint64_t window_ns);
+
+#endif

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <xenctrl.h>
+#include <xenevtchn.h>
+#include <xengnttab.h>
+#include <xenstore.h>
+
+#include "units.h"
+#include "xen.h"
+
+/* Domains asked for in one call; a host has at most 32752. */
+#define BATCH 256
+
+struct cagma_xen {
+	xc_interface *xc;
+	xc_domaininfo_t batch[BATCH];
+};
+
+struct cagma_channel {
+	xenevtchn_handle *handle;
+	evtchn_port_t port;
+};
+
+struct cagma_grants {
+	xengnttab_handle *handle;
+};
+
+struct cagma_xs {
+	struct xs_handle *handle;
+};
+
+/* The library's failure as -errno, even if it forgot to set errno. */
+static int failed(void)
+{
+	return errno ? -errno : -EIO;
+}
+
+static int check_control_domain(void)
+{
+	char word[64] = "";
+	FILE *f = fopen("/proc/xen/capabilities", "re");
+	bool control;
+
+	if (!f)
+		return -ENXIO;
+	control = fgets(word, sizeof(word), f) && strstr(word, "control_d");
+	fclose(f);
+	return control ? 0 : -ENXIO;
+}
+
+int cagma_xen_open(struct cagma_xen **out)
+{
+	struct cagma_xen *xen;
+	int err = check_control_domain();
+
+	if (err)
+		return err;
+	xen = calloc(1, sizeof(*xen));
+	if (!xen)
+		return -ENOMEM;
+	xen->xc = xc_interface_open(NULL, NULL, 0);
+	if (!xen->xc) {
+		err = failed();
+		free(xen);
+		return err;
+	}
+	*out = xen;
+	return 0;
+}
+
+void cagma_xen_close(struct cagma_xen *xen)
+{
+	if (!xen)
+		return;
+	xc_interface_close(xen->xc);
+	free(xen);
+}
+
+int cagma_xen_host(struct cagma_xen *xen, struct cagma_host_facts *host)
+{
+	xc_physinfo_t info = { 0 };
+
+	if (xc_physinfo(xen->xc, &info) < 0)
+		return failed();
+	host->total_pages = info.total_pages;
+	host->free_pages = info.free_pages + info.scrub_pages;
+	host->claimed_pages = info.outstanding_pages;
+	return 0;
+}
+
+static void convert(struct cagma_domain_facts *to, const xc_domaininfo_t *from)
+{
+	to->domid = from->domain;
+	memcpy(to->uuid, from->handle, CAGMA_UUID_BYTES);
+	to->alloc_pages = from->tot_pages;
+	to->limit_pages = from->max_pages;
+	to->paused = from->flags & XEN_DOMINF_paused;
+	to->dying = from->flags & (XEN_DOMINF_dying | XEN_DOMINF_shutdown);
+}
+
+int cagma_xen_domains(struct cagma_xen *xen, struct cagma_domain_facts *domains,
+		      size_t max)
+{
+	uint32_t first = 0;
+	size_t count = 0;
+
+	while (count < max) {
+		unsigned int want = (unsigned int)cagma_min(max - count, BATCH);
+		int got = xc_domain_getinfolist(xen->xc, first, want,
+						xen->batch);
+
+		if (got < 0)
+			return failed();
+		for (int i = 0; i < got; i++)
+			convert(&domains[count++], &xen->batch[i]);
+		if ((unsigned int)got < want)
+			break;
+		first = xen->batch[got - 1].domain + 1u;
+	}
+	return (int)count;
+}
+
+int cagma_xen_set_limit(struct cagma_xen *xen, uint16_t domid, uint64_t pages)
+{
+	if (xc_domain_setmaxmem(xen->xc, domid, cagma_pages_to_kib(pages)) < 0)
+		return failed();
+	return 0;
+}
+
+int cagma_channel_open(struct cagma_channel **out, uint16_t domid,
+		       uint32_t remote_port)
+{
+	struct cagma_channel *channel = calloc(1, sizeof(*channel));
+	xenevtchn_port_or_error_t port;
+	int err;
+
+	if (!channel)
+		return -ENOMEM;
+	channel->handle = xenevtchn_open(NULL, 0);
+	if (!channel->handle) {
+		err = failed();
+		goto err_free;
+	}
+	port = xenevtchn_bind_interdomain(channel->handle, domid, remote_port);
+	if (port < 0) {
+		err = failed();
+		goto err_close;
+	}
+	channel->port = (evtchn_port_t)port;
+	fcntl(xenevtchn_fd(channel->handle), F_SETFL, O_NONBLOCK);
+	*out = channel;
+	return 0;
+
+err_close:
+	xenevtchn_close(channel->handle);
+err_free:
+	free(channel);
+	return err;
+}
+
+void cagma_channel_close(struct cagma_channel *channel)
+{
+	if (!channel)
+		return;
+	xenevtchn_close(channel->handle);
+	free(channel);
+}
+
+int cagma_channel_fd(const struct cagma_channel *channel)
+{
+	return xenevtchn_fd(channel->handle);
+}
+
+int cagma_channel_notify(struct cagma_channel *channel)
+{
+	return xenevtchn_notify(channel->handle, channel->port) ? failed() : 0;
+}
+
+int cagma_channel_take(struct cagma_channel *channel)
+{
+	return xenevtchn_pending(channel->handle) < 0 ? failed() : 0;
+}
+
+int cagma_channel_unmask(struct cagma_channel *channel)
+{
+	return xenevtchn_unmask(channel->handle, channel->port) ? failed() : 0;
+}
+
+int cagma_grants_open(struct cagma_grants **out)
+{
+	struct cagma_grants *grants = calloc(1, sizeof(*grants));
+
+	if (!grants)
+		return -ENOMEM;
+	grants->handle = xengnttab_open(NULL, 0);
+	if (!grants->handle) {
+		int err = failed();
+
+		free(grants);
+		return err;
+	}
+	*out = grants;
+	return 0;
+}
+
+void cagma_grants_close(struct cagma_grants *grants)
+{
+	if (!grants)
+		return;
+	xengnttab_close(grants->handle);
+	free(grants);
+}
+
+int cagma_grants_map(struct cagma_grants *grants, uint16_t domid, uint32_t gref,
+		     size_t dead_offset, const struct cagma_channel *channel,
+		     void **page)
+{
+	void *map = xengnttab_map_grant_ref_notify(grants->handle, domid, gref,
+						   PROT_READ | PROT_WRITE,
+						   (uint32_t)dead_offset,
+						   channel->port);
+
+	if (!map)
+		return failed();
+	/* A child that kept the mapping would keep us alive to the guest. */
+	madvise(map, XC_PAGE_SIZE, MADV_DONTFORK);
+	*page = map;
+	return 0;
+}
+
+int cagma_grants_unmap(struct cagma_grants *grants, void *page)
+{
+	return xengnttab_unmap(grants->handle, page, 1) ? failed() : 0;
+}
+
+int cagma_xs_open(struct cagma_xs **out)
+{
+	struct cagma_xs *xs = calloc(1, sizeof(*xs));
+
+	if (!xs)
+		return -ENOMEM;
+	xs->handle = xs_open(0);
+	if (!xs->handle) {
+		int err = failed();
+
+		free(xs);
+		return err;
+	}
+	*out = xs;
+	return 0;
+}
+
+void cagma_xs_close(struct cagma_xs *xs)
+{
+	if (!xs)
+		return;
+	xs_close(xs->handle);
+	free(xs);
+}
+
+static void node_path(char *path, size_t size, uint16_t domid, const char *node)
+{
+	snprintf(path, size, "/local/domain/%u/%s", domid, node);
+}
+
+int cagma_xs_read(struct cagma_xs *xs, uint16_t domid, const char *node,
+		  char *value, size_t size)
+{
+	char path[128];
+	unsigned int len;
+	char *got;
+	int err = 0;
+
+	node_path(path, sizeof(path), domid, node);
+	got = xs_read(xs->handle, XBT_NULL, path, &len);
+	if (!got)
+		return failed();
+	if (len >= size)
+		err = -EMSGSIZE;
+	else if (memchr(got, '\0', len))
+		err = -EILSEQ;
+	else
+		memcpy(value, got, len + 1);
+	free(got);
+	return err ? err : (int)len;
+}
+
+/* In a transaction: a plain write would create nodes of a dead domain. */
+static int replace_once(struct cagma_xs *xs, const char *path,
+			const char *value)
+{
+	xs_transaction_t t = xs_transaction_start(xs->handle);
+	unsigned int len;
+	char *old;
+	int err = 0;
+
+	if (t == XBT_NULL)
+		return failed();
+	old = xs_read(xs->handle, t, path, &len);
+	if (!old || !xs_write(xs->handle, t, path, value,
+			      (unsigned int)strlen(value)))
+		err = failed();
+	free(old);
+	if (!xs_transaction_end(xs->handle, t, err != 0) && !err)
+		err = failed();
+	return err;
+}
+
+int cagma_xs_replace(struct cagma_xs *xs, uint16_t domid, const char *node,
+		     const char *value)
+{
+	char path[128];
+	int err = -EAGAIN;
+
+	node_path(path, sizeof(path), domid, node);
+	for (int tries = 0; err == -EAGAIN && tries < 5; tries++)
+		err = replace_once(xs, path, value);
+	return err;
+}

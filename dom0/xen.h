@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The hypervisor port: the only file pair that calls Xen's libraries, and
+ * where their -1/errno becomes -errno. tests/fake_xen.c implements the same
+ * calls with simulated guests.
+ *
+ * Threads: each handle belongs to one thread at a time. A channel is opened by
+ * the thread that attaches a guest and then handed over with the guest.
+ */
+#ifndef CAGMA_XEN_H
+#define CAGMA_XEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CAGMA_UUID_BYTES 16
+
+struct cagma_host_facts {
+	uint64_t total_pages;
+	uint64_t free_pages;	/* free and to-be-scrubbed */
+	uint64_t claimed_pages;	/* promised to domains under construction */
+};
+
+struct cagma_domain_facts {
+	uint16_t domid;
+	uint8_t uuid[CAGMA_UUID_BYTES];
+	uint64_t alloc_pages;	/* what Xen has given it (tot_pages) */
+	uint64_t limit_pages;	/* what it may have at most (max_pages) */
+	bool paused;
+	bool dying;		/* dying, or shut down */
+};
+
+/* Memory control. */
+struct cagma_xen;
+
+/*
+ * Opens the control interface. -ENXIO if this is not a Xen control domain,
+ * -EACCES without privilege. Pair with cagma_xen_close().
+ */
+int cagma_xen_open(struct cagma_xen **xen);
+void cagma_xen_close(struct cagma_xen *xen);
+int cagma_xen_host(struct cagma_xen *xen, struct cagma_host_facts *host);
+
+/* Fills up to `max` domains in the order of domids; their number or -errno. */
+int cagma_xen_domains(struct cagma_xen *xen, struct cagma_domain_facts *domains,
+		      size_t max);
+
+/* Sets the hard limit; below what the domain has, it only stops growing. */
+int cagma_xen_set_limit(struct cagma_xen *xen, uint16_t domid, uint64_t pages);
+
+/* One guest's event channel, with a file descriptor of its own. */
+struct cagma_channel;
+
+/* Binds to the guest's unbound port. Pair with cagma_channel_close(). */
+int cagma_channel_open(struct cagma_channel **channel, uint16_t domid,
+		       uint32_t remote_port);
+void cagma_channel_close(struct cagma_channel *channel);
+int cagma_channel_fd(const struct cagma_channel *channel);
+int cagma_channel_notify(struct cagma_channel *channel);
+
+/*
+ * Takes a pending event: 0, or -EAGAIN if there is none. No further event is
+ * delivered until cagma_channel_unmask(): that is the brake on a storm.
+ */
+int cagma_channel_take(struct cagma_channel *channel);
+int cagma_channel_unmask(struct cagma_channel *channel);
+
+/* Granted pages. */
+struct cagma_grants;
+
+int cagma_grants_open(struct cagma_grants **grants);
+void cagma_grants_close(struct cagma_grants *grants);
+
+/*
+ * Maps one page read-write. When it is unmapped, by us or by the death of this
+ * process, the kernel zeroes the byte at `dead_offset` and signals `channel`.
+ */
+int cagma_grants_map(struct cagma_grants *grants, uint16_t domid, uint32_t gref,
+		     size_t dead_offset, const struct cagma_channel *channel,
+		     void **page);
+int cagma_grants_unmap(struct cagma_grants *grants, void *page);
+
+/* xenstore. */
+struct cagma_xs;
+
+int cagma_xs_open(struct cagma_xs **xs);
+void cagma_xs_close(struct cagma_xs *xs);
+
+/*
+ * Reads /local/domain/DOMID/NODE into a NUL-terminated buffer. Its length,
+ * -ENOENT, -EILSEQ for a value with a NUL inside, -EMSGSIZE if it doesn't fit.
+ */
+int cagma_xs_read(struct cagma_xs *xs, uint16_t domid, const char *node,
+		  char *value, size_t size);
+
+/* Replaces a node that exists; -ENOENT if the domain has gone meanwhile. */
+int cagma_xs_replace(struct cagma_xs *xs, uint16_t domid, const char *node,
+		     const char *value);
+
+#endif

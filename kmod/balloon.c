@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dom0's mail becomes the stock balloon driver's target.
+ *
+ * dom0 counts pages as memory/target in xenstore does. In a PVH or HVM guest
+ * the balloon driver's own count is lower by a constant, which the driver
+ * calls target_diff and keeps to itself; cagma_balloon_settle() finds it.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/ktime.h>
+#include <xen/balloon.h>
+#include <xen/xen.h>
+#include <xen/xenbus.h>
+
+#include "cagma.h"
+
+/* No guest is squeezed below this, whatever dom0 says. */
+#define FLOOR_PAGES	(32UL << (20 - PAGE_SHIFT))
+
+unsigned long cagma_balloon_pages(void)
+{
+	return READ_ONCE(balloon_stats.current_pages) + cagma.offset_pages;
+}
+
+unsigned long cagma_balloon_target_pages(void)
+{
+	return READ_ONCE(balloon_stats.target_pages) + cagma.offset_pages;
+}
+
+/* Pages the balloon has been told to fetch and has not fetched yet. */
+unsigned long cagma_balloon_incoming_pages(void)
+{
+	unsigned long target = READ_ONCE(balloon_stats.target_pages);
+	unsigned long current_pages = READ_ONCE(balloon_stats.current_pages);
+
+	return target > current_pages ? target - current_pages : 0;
+}
+
+static int read_pages(const char *node, unsigned long *pages)
+{
+	unsigned long long kib;
+
+	if (xenbus_scanf(XBT_NIL, "memory", node, "%llu", &kib) != 1)
+		return -ENOENT;
+	*pages = kib >> (PAGE_SHIFT - 10);
+	return 0;
+}
+
+/*
+ * Finds static-max and the offset. -EAGAIN while the balloon is moving: the
+ * offset is memory/target less the balloon's target when neither changes,
+ * read twice around the balloon's to see that. Sleeps in xenbus.
+ */
+int cagma_balloon_settle(void)
+{
+	unsigned long before, after, target;
+
+	if (read_pages("static-max", &cagma.static_max_pages) ||
+	    read_pages("target", &before))
+		return -EAGAIN;
+	if (xen_pv_domain())
+		return 0;
+	target = READ_ONCE(balloon_stats.target_pages);
+	if (READ_ONCE(balloon_stats.current_pages) != target)
+		return -EAGAIN;
+	if (read_pages("target", &after) || after != before || after < target)
+		return -EAGAIN;
+	cagma.offset_pages = after - target;
+	return 0;
+}
+
+static void set_target(u64 pages)
+{
+	u64 wanted = pages;
+
+	pages = clamp_t(u64, pages, FLOOR_PAGES, cagma.static_max_pages);
+	if (pages != wanted) {
+		cagma.sample_flags |= CAGMA_SAMPLE_CLAMPED;
+		cagma_stats.clamped++;
+	} else {
+		cagma.sample_flags &= ~CAGMA_SAMPLE_CLAMPED;
+	}
+	if (pages != cagma_balloon_target_pages())
+		balloon_set_new_target(pages - cagma.offset_pages);
+}
+
+/* Caller holds cagma.lock. Returns whether the mail's emergency is closed. */
+static void close_event(const struct cagma_mail *mail)
+{
+	if (!cagma.event_open || mail->answered_event != cagma.event)
+		return;
+	cagma.event_open = false;
+	if (mail->flags & CAGMA_MAIL_DENIED)
+		return;
+	cagma.reaction_event = cagma.event;
+	cagma.reaction_ns = ktime_get_mono_fast_ns() - cagma.raised_ns;
+}
+
+/* Caller holds cagma.lock. */
+static void accept(const struct cagma_mail *mail)
+{
+	if (mail->flags & ~CAGMA_MAIL_FLAGS_KNOWN) {
+		cagma.sample_flags |= CAGMA_SAMPLE_REFUSED;
+		cagma_stats.refused++;
+		cagma_publish_locked(CAGMA_REASON_PERIODIC);
+		return;
+	}
+	cagma.sample_flags &= ~CAGMA_SAMPLE_REFUSED;
+	WRITE_ONCE(cagma.threshold_pages, mail->threshold_pages);
+	if (!cagma.attached)
+		cagma_stats.attachments++;
+	WRITE_ONCE(cagma.attached, true);
+	set_target(mail->target_pages);
+	close_event(mail);
+	cagma_stats.applied++;
+	cagma_publish_locked(CAGMA_REASON_APPLIED);
+}
+
+/* Caller holds cagma.lock. Returns whether a new mail was there. */
+static bool fetch(void)
+{
+	struct cagma_mail mail;
+	u32 seq;
+
+	if (cagma_mail_read(cagma.page, &seq, &mail) || !seq ||
+	    seq == cagma.mail_seq || mail.epoch != cagma.epoch)
+		return false;
+	cagma.mail_seq = seq;
+	accept(&mail);
+	return true;
+}
+
+/* Caller holds cagma.lock. The daemon is gone; the sampler offers anew. */
+static bool detach(void)
+{
+	WRITE_ONCE(cagma.attached, false);
+	cagma.event_open = false;
+	cagma.offered = false;
+	return true;
+}
+
+/*
+ * Looks for a mail that was not seen yet and applies it. A mail that is being
+ * written is left for the event that follows it, or for the sampler. Returns
+ * whether there was anything new. Called from the event handler as well.
+ */
+bool cagma_mail_poll(void)
+{
+	unsigned long flags;
+	bool news = false;
+
+	raw_spin_lock_irqsave(&cagma.lock, flags);
+	if (cagma.offered && cagma_dom0_is_alive(cagma.page))
+		news = fetch();
+	else if (cagma.attached)
+		news = detach();
+	raw_spin_unlock_irqrestore(&cagma.lock, flags);
+	return news;
+}

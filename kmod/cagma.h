@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The guest module: all its state, and the calls between its files. */
+#ifndef CAGMA_KMOD_H
+#define CAGMA_KMOD_H
+
+#include <linux/types.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+#include <xen/grant_table.h>
+#include <xen/interface/event_channel.h>
+
+#include "sync.h"
+
+struct cagma {
+	/* Set by offer.c before the sampler and the hooks start. */
+	struct cagma_page *page;	/* zeroed, shared with dom0, ours alone */
+	grant_ref_t gref;
+	evtchn_port_t port;
+	unsigned int irq;
+	u64 epoch;
+	bool offered;			/* xenstore has this epoch */
+
+	struct workqueue_struct *wq;	/* WQ_MEM_RECLAIM: runs under pressure */
+	struct delayed_work sampler;
+
+	/*
+	 * Guards everything below and the guest's side of the page. Taken
+	 * with interrupts off, from reclaim and from the event handler; nests
+	 * outside the balloon's wait queue lock and inside nothing of ours.
+	 */
+	raw_spinlock_t lock;
+	u32 head;			/* ours; the page has a copy */
+	u32 mail_seq;			/* last mail accepted */
+	u32 event;			/* number of the newest emergency */
+	bool event_open;		/* dom0 has not answered it yet */
+	u64 raised_ns;			/* when that emergency began */
+	u64 last_raise_ns;
+	u32 reaction_event;
+	u64 reaction_ns;
+	u32 sample_flags;
+	bool attached;			/* a mail of this epoch was accepted */
+	u64 threshold_pages;		/* from that mail */
+	unsigned long task_pages;	/* of the task behind the emergency */
+
+	/* balloon.c, fixed before the first offer. */
+	unsigned long offset_pages;
+	unsigned long static_max_pages;
+};
+
+extern struct cagma cagma;
+extern unsigned int cagma_period_ms;
+
+/* Counters for operators and tests, read through module parameters. */
+struct cagma_stats {
+	unsigned long samples;
+	unsigned long emergencies;
+	unsigned long kicks;
+	unsigned long applied;
+	unsigned long refused;
+	unsigned long clamped;
+	unsigned long attachments;
+};
+
+extern struct cagma_stats cagma_stats;
+
+/* counters.c: fills all memory counters of a sample; any context but NMI. */
+void cagma_counters_read(struct cagma_sample *sample);
+
+/* publish.c */
+void cagma_publish(enum cagma_reason reason);
+void cagma_publish_locked(enum cagma_reason reason);
+void cagma_raise(enum cagma_reason reason);
+
+/* hooks.c: -ENOENT if a tracepoint is missing; undone by cagma_hooks_exit(). */
+int cagma_hooks_init(void);
+void cagma_hooks_exit(void);
+
+/* balloon.c */
+int cagma_balloon_settle(void);
+unsigned long cagma_balloon_pages(void);
+unsigned long cagma_balloon_target_pages(void);
+unsigned long cagma_balloon_incoming_pages(void);
+bool cagma_mail_poll(void);
+
+/* offer.c: page, grant and channel; undone by cagma_offer_exit(). */
+int cagma_offer_init(void);
+void cagma_offer_exit(void);
+int cagma_offer_publish(void);
+void cagma_offer_withdraw(void);
+
+#endif

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * cagma.ko: publishes this guest's memory counters in a page granted to dom0,
+ * kicks dom0 when memory runs short, and applies the targets dom0 answers.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/module.h>
+#include <xen/xen.h>
+
+#include "cagma.h"
+
+struct cagma cagma;
+struct cagma_stats cagma_stats;
+
+unsigned int cagma_period_ms = 100;
+
+static int period_set(const char *val, const struct kernel_param *kp)
+{
+	return param_set_uint_minmax(val, kp, 10, 10000);
+}
+
+static const struct kernel_param_ops period_ops = {
+	.set = period_set,
+	.get = param_get_uint,
+};
+
+module_param_cb(period_ms, &period_ops, &cagma_period_ms, 0644);
+MODULE_PARM_DESC(period_ms, "sampling period in ms, 10 to 10000 (default 100)");
+
+#define CAGMA_STAT(name, text) \
+	module_param_named(name, cagma_stats.name, ulong, 0444); \
+	MODULE_PARM_DESC(name, text)
+
+CAGMA_STAT(samples, "read-only: samples published");
+CAGMA_STAT(emergencies, "read-only: emergencies raised");
+CAGMA_STAT(kicks, "read-only: event-channel kicks sent to dom0");
+CAGMA_STAT(applied, "read-only: mails applied");
+CAGMA_STAT(refused, "read-only: mails refused for an unknown request");
+CAGMA_STAT(clamped, "read-only: targets clamped to the guest's range");
+CAGMA_STAT(attachments, "read-only: times a dom0 daemon attached");
+
+/*
+ * The sampler never waits for dom0: it offers the page when the balloon has
+ * settled, looks at the mailbox in case an event was lost, and publishes.
+ */
+static void sampler(struct work_struct *work)
+{
+	if (!cagma.offered && !cagma_balloon_settle())
+		cagma_offer_publish();
+	cagma_mail_poll();
+	cagma_publish(CAGMA_REASON_PERIODIC);
+	cagma_raise(CAGMA_REASON_SAMPLER);
+	queue_delayed_work(cagma.wq, &cagma.sampler,
+			   msecs_to_jiffies(cagma_period_ms));
+}
+
+static int __init cagma_init(void)
+{
+	int err;
+
+	if (!xen_domain() || xen_initial_domain())
+		return -ENODEV;
+	raw_spin_lock_init(&cagma.lock);
+	INIT_DELAYED_WORK(&cagma.sampler, sampler);
+	cagma.wq = alloc_workqueue("cagma", WQ_MEM_RECLAIM | WQ_HIGHPRI, 1);
+	if (!cagma.wq)
+		return -ENOMEM;
+	err = cagma_offer_init();
+	if (err)
+		goto err_wq;
+	err = cagma_hooks_init();
+	if (err)
+		goto err_offer;
+	queue_delayed_work(cagma.wq, &cagma.sampler, 0);
+	return 0;
+
+err_offer:
+	cagma_offer_exit();
+err_wq:
+	destroy_workqueue(cagma.wq);
+	return err;
+}
+
+/*
+ * In this order: nobody publishes any more, xenstore has no offer, dom0 is
+ * told to unmap, no handler runs, and only then the page goes.
+ */
+static void __exit cagma_exit(void)
+{
+	cagma_hooks_exit();
+	cancel_delayed_work_sync(&cagma.sampler);
+	cagma_offer_withdraw();
+	cagma_offer_exit();
+	destroy_workqueue(cagma.wq);
+}
+
+module_init(cagma_init);
+module_exit(cagma_exit);
+MODULE_DESCRIPTION("CAGMA guest: memory counters and emergencies for dom0");
+MODULE_LICENSE("GPL");

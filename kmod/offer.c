@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The page, its grant, its event channel, and the xenstore node that offers
+ * them to dom0. The life cycle is described in shared/page.h.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/gfp.h>
+#include <linux/interrupt.h>
+#include <linux/random.h>
+#include <xen/events.h>
+#include <xen/interface/event_channel.h>
+#include <xen/page.h>
+#include <xen/xenbus.h>
+
+#include <asm/xen/hypercall.h>
+
+#include "cagma.h"
+
+#define DOM0	0
+
+/* An event without news is spurious: Xen's back-off then bounds a storm. */
+static irqreturn_t on_event(int irq, void *data)
+{
+	bool news = cagma_mail_poll();
+
+	xen_irq_lateeoi(irq, news ? 0 : XEN_EOI_FLAG_SPURIOUS);
+	return IRQ_HANDLED;
+}
+
+static int channel_open(void)
+{
+	struct evtchn_alloc_unbound alloc = {
+		.dom = DOMID_SELF,
+		.remote_dom = DOM0,
+	};
+	struct evtchn_close close;
+	int err, irq;
+
+	err = HYPERVISOR_event_channel_op(EVTCHNOP_alloc_unbound, &alloc);
+	if (err)
+		return err;
+	irq = bind_evtchn_to_irqhandler_lateeoi(alloc.port, on_event, 0,
+						"cagma", &cagma);
+	if (irq < 0) {
+		close.port = alloc.port;
+		HYPERVISOR_event_channel_op(EVTCHNOP_close, &close);
+		return irq;
+	}
+	cagma.port = alloc.port;
+	cagma.irq = irq;
+	return 0;
+}
+
+/* Nothing but this page may be in the frame that dom0 can see. */
+static int page_grant(void)
+{
+	int gref;
+
+	cagma.page = (void *)get_zeroed_page(GFP_KERNEL);
+	if (!cagma.page)
+		return -ENOMEM;
+	cagma.page->header = (struct cagma_header){
+		.version = CAGMA_PAGE_VERSION,
+		.slot_count = CAGMA_SLOT_COUNT,
+		.slot_bytes = CAGMA_SLOT_BYTES,
+		.features = CAGMA_FEATURE_HOOKS,
+		.period_ms = cagma_period_ms,
+	};
+	gref = gnttab_grant_foreign_access(DOM0, virt_to_gfn(cagma.page), 0);
+	if (gref < 0) {
+		free_page((unsigned long)cagma.page);
+		return gref;
+	}
+	cagma.gref = gref;
+	return 0;
+}
+
+/* dom0 may still map the page: Linux keeps it until it doesn't. */
+static void page_revoke(void)
+{
+	gnttab_end_foreign_access(cagma.gref, virt_to_page(cagma.page));
+}
+
+int cagma_offer_init(void)
+{
+	int err = page_grant();
+
+	if (err)
+		return err;
+	err = channel_open();
+	if (err)
+		page_revoke();
+	return err;
+}
+
+void cagma_offer_exit(void)
+{
+	cagma_header_close(cagma.page);
+	notify_remote_via_irq(cagma.irq);
+	unbind_from_irqhandler(cagma.irq, &cagma);
+	page_revoke();
+}
+
+/*
+ * Offers the page under a new epoch; may be repeated. Sleeps in xenbus, from
+ * the sampler only. An error leaves no offer and the sampler tries again.
+ */
+int cagma_offer_publish(void)
+{
+	unsigned long flags;
+	int err;
+
+	raw_spin_lock_irqsave(&cagma.lock, flags);
+	do {
+		cagma.epoch = get_random_u64();
+	} while (!cagma.epoch);
+	cagma_header_offer(cagma.page, cagma.epoch);
+	cagma.offered = true;
+	raw_spin_unlock_irqrestore(&cagma.lock, flags);
+
+	err = xenbus_printf(XBT_NIL, "data", "cagma/offer", "%u %u %u %llu",
+			    CAGMA_PAGE_VERSION, cagma.gref, cagma.port,
+			    cagma.epoch);
+	if (err)
+		cagma.offered = false;
+	return err;
+}
+
+void cagma_offer_withdraw(void)
+{
+	xenbus_rm(XBT_NIL, "data", "cagma");
+}

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# What a script run in dom0 builds on: `. /cagma/in/lib.sh`.
+# Guests are described by /cagma/in/guests/NAME.cfg, which the runner writes.
+# Every wait polls and has a deadline; a missed deadline ends the script.
+
+set -euo pipefail
+readonly CAGMA_IN=/cagma/in CAGMA_OUT=/cagma/out
+readonly state_dir=/run/cagma
+
+# phase TEXT: a new line of progress on the runner's terminal.
+phase() {
+	echo "$*" >>$CAGMA_OUT/progress
+}
+
+# status_line TEXT: the same, to be overwritten by the next.
+status_line() {
+	echo "~$*" >>$CAGMA_OUT/progress
+}
+
+# die TEXT: end the script as failed; TEXT is what the runner reports.
+die() {
+	echo "$*" >$state_dir/reason
+	echo "$*" >&2
+	exit 1
+}
+
+# poll SECONDS COMMAND...: run COMMAND until it succeeds.
+poll() {
+	local deadline=$((SECONDS + $1))
+	until "${@:2}"; do
+		((SECONDS < deadline)) || return
+		sleep 0.2
+	done
+}
+
+guest_names() {
+	local config
+	for config in "$CAGMA_IN"/guests/*.cfg; do
+		[[ ! -e $config ]] || basename "$config" .cfg
+	done
+}
+
+guest_log() {
+	echo "$CAGMA_OUT/console/guest-$1.log"
+}
+
+guest_domid() {
+	cat "$state_dir/$1.domid" 2>/dev/null || die "no such guest: $1"
+}
+
+# guest_mark NAME: guest_wait will look only at what its console says from now on.
+guest_mark() {
+	local lines
+	mapfile -t lines <"$(guest_log "$1")"
+	echo ${#lines[@]} >"$state_dir/$1.mark"
+}
+
+# said_since MARK LOG REGEX: no processes, for they are slow here and this is polled.
+said_since() {
+	local lines line
+	[[ -e $2 ]] || return
+	mapfile -t -s "$1" lines <"$2"
+	for line in "${lines[@]}"; do
+		[[ ${line%$'\r'} =~ $3 ]] && return
+	done
+	return 1
+}
+
+# guest_wait NAME REGEX SECONDS: until a line of its console log, after the mark, matches.
+guest_wait() {
+	poll "$3" said_since "$(<"$state_dir/$1.mark")" "$(guest_log "$1")" "$2" ||
+		die "guest $1: nothing like '$2' on its console within $3 s"
+}
+
+# guest_run NAME CMD: have the guest's shell run a command line.
+guest_run() {
+	printf '%s\n' "${*:2}" >"$(<"$state_dir/$1.tty")"
+}
+
+# The console's terminal is looked up once, so that guest_run leaves xenstore alone.
+console_found() {
+	xenstore-read "/local/domain/$2/console/tty" >"$state_dir/$1.tty" 2>/dev/null
+}
+
+# guest_start NAME: create the guest, do not wait for its boot.
+guest_start() {
+	local domid
+	xl create -q "$CAGMA_IN/guests/$1.cfg" || die "xl create $1 failed"
+	domid=$(xl domid "$1")
+	echo "$domid" >"$state_dir/$1.domid"
+	echo 0 >"$state_dir/$1.mark"
+	poll 30 console_found "$1" "$domid" || die "guest $1 has no console"
+}
+
+guest_ready() {
+	guest_wait "$1" '^GUEST-READY' 180
+}
+
+# guest_create NAME: start a guest and wait until it takes commands.
+guest_create() {
+	guest_start "$1"
+	guest_ready "$1"
+}
+
+# guest_create_all: every guest the runner was given, booting side by side.
+guest_create_all() {
+	local name
+	for name in $(guest_names); do
+		guest_start "$name"
+	done
+	for name in $(guest_names); do
+		guest_ready "$name"
+	done
+}
+
+guest_destroy() {
+	xl destroy "$(guest_domid "$1")" || die "xl destroy $1 failed"
+	rm -f "$state_dir/$1".*
+}
