@@ -4,7 +4,9 @@
 # make test       all tests, real Xen under QEMU included
 # make demo       the main job on real Xen under QEMU, with a report
 # make images     what the QEMU runner boots
-# make install    daemon and tool (DESTDIR, PREFIX)
+# make lint       what static analysis has to say (nothing, it should be)
+# make module     the guest module for the images' kernel
+# make install    daemon, tool, unit file, manual pages (DESTDIR, PREFIX)
 
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -28,6 +30,7 @@ PACKAGES_CHECK := libcmocka-dev
 PACKAGES_IMAGES := mmdebstrap e2fsprogs fdisk cpio xz-utils libelf1 python3 uidmap
 PACKAGES_RUN := qemu-system-x86 python3
 PACKAGES_DEMO := gnuplot-nox
+PACKAGES_LINT := clang-tidy cppcheck sparse shellcheck
 
 # Everything of the daemon but main.c; tests link it with a fake xen.c.
 CORE := actuate config daemon histogram invariant log loop offer options \
@@ -37,8 +40,7 @@ XEN_LIBS := -lxenctrl -lxengnttab -lxenevtchn -lxenstore -lxentoollog
 
 CORE_OBJS := $(CORE:%=$(BUILD)/obj/dom0/%.o)
 
-.PHONY: all check test demo images base kmod guest-programs install clean \
-	packages-%
+.PHONY: all check test test-xen demo images base module lint install clean
 
 all: $(BUILD)/dom0/cagmad $(BUILD)/dom0/cagmactl
 
@@ -52,6 +54,8 @@ packages-run: packages-images
 	$(Q)mkimage/need.sh $(PACKAGES_RUN)
 packages-demo: packages-run
 	$(Q)mkimage/need.sh $(PACKAGES_DEMO)
+packages-lint: packages-build
+	$(Q)mkimage/need.sh $(PACKAGES_LINT)
 
 $(BUILD)/obj/%.o: %.c | packages-build
 	@mkdir -p $(@D)
@@ -95,12 +99,35 @@ $(MODULE): $(MODULE_SOURCES) $(BUILD)/images/versions
 
 $(BUILD)/images/versions: | base
 
-kmod: base
+module: base
 	$(Q)$(MAKE) --no-print-directory $(MODULE)
 
 images: base all
 	$(Q)$(MAKE) --no-print-directory $(MODULE) $(GUEST_PROGRAMS)
 	$(Q)mkimage/images.sh guest
+
+test-xen: packages-run images
+	$(Q)tests/xen/run.sh
+
+test:
+	$(Q)tests/run.sh "$(MAKE) --no-print-directory check" \
+		"$(MAKE) --no-print-directory test-xen"
+
+demo: packages-demo images
+	$(Q)$(PYTHON) bench/demo.py
+
+lint: packages-lint all
+	$(Q)tests/lint.sh
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man8 \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/src/cagma
+	install $(BUILD)/dom0/cagmad $(BUILD)/dom0/cagmactl \
+		$(DESTDIR)$(PREFIX)/sbin/
+	install -m 644 docs/cagmad.8 docs/cagmactl.8 \
+		$(DESTDIR)$(PREFIX)/share/man/man8/
+	sed 's|@PREFIX@|$(PREFIX)|' dom0/cagmad.service.in \
+		> $(DESTDIR)$(PREFIX)/lib/systemd/system/cagmad.service
 
 -include $(wildcard $(BUILD)/obj/*/*.d)
 

@@ -68,10 +68,21 @@ said_since() {
 	return 1
 }
 
+# A guest's console terminal goes when the guest does, and xenstore need not be asked.
+guest_alive() {
+	[[ -e $(<"$state_dir/$1.tty") ]]
+}
+
+guest_said_or_died() {
+	said_since "$(<"$state_dir/$1.mark")" "$(guest_log "$1")" "$2" || ! guest_alive "$1"
+}
+
 # guest_wait NAME REGEX SECONDS: until a line of its console log, after the mark, matches.
 guest_wait() {
-	poll "$3" said_since "$(<"$state_dir/$1.mark")" "$(guest_log "$1")" "$2" ||
+	poll "$3" guest_said_or_died "$1" "$2" ||
 		die "guest $1: nothing like '$2' on its console within $3 s"
+	said_since "$(<"$state_dir/$1.mark")" "$(guest_log "$1")" "$2" ||
+		die "guest $1 died before '$2' was on its console"
 }
 
 # guest_run NAME CMD: have the guest's shell run a command line.

@@ -126,8 +126,13 @@ def xl_disk(device, name, access):
     return f"format=raw,vdev={name},access={access},script=block-plain,target={device}"
 
 
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        self.exit(EXIT["usage"], f"run.py: {message} (see --help)\n")
+
+
 def parse_arguments():
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="run.py", description="Boot Xen under QEMU and run a script in dom0.")
     add = parser.add_argument
     add("--script", type=Path, required=True, metavar="FILE", help="bash script to run in dom0")

@@ -1,0 +1,96 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# What the programs say to bad input: one clear line, a status, nothing left
+# behind. Needs neither Xen nor root.
+
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+
+readonly CAGMAD=build/dom0/cagmad CAGMACTL=build/dom0/cagmactl RUN=mkimage/run.py
+passed=0 failed=0
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+
+report() {
+	if [[ -z $2 ]]; then
+		echo "ok $1"
+		passed=$((passed + 1))
+	else
+		echo "not ok $1: $2"
+		failed=$((failed + 1))
+	fi
+}
+
+# refuses NAME STATUS REGEX COMMAND...: COMMAND ends with STATUS and a line on
+# standard error that matches.
+refuses() {
+	local name=$1 want=$2 regex=$3 status=0 said problem=
+	shift 3
+	said=$(timeout 60 "$@" 2>&1 >/dev/null) || status=$?
+	((status == want)) || problem="status $status instead of $want; "
+	grep -Eq "$regex" <<<"$said" || problem+="it said: $said"
+	report "$name" "$problem"
+}
+
+config() {
+	printf '%s\n' "$2" >"$dir/$1"
+	echo "$dir/$1"
+}
+
+check_config() {
+	refuses "config_$1" 1 "^cagmad: $dir/$1:[0-9]+: $3\$" \
+		$CAGMAD --check-config --config "$(config "$1" "$2")"
+}
+
+refuses unknown_option 2 "unrecognized option '--no-such'" $CAGMAD --no-such
+refuses extra_argument 2 '^cagmad: unexpected argument "now"$' $CAGMAD now
+refuses unknown_policy 2 '^cagmad: no policy "nice"; there are cagma\|static$' \
+	$CAGMAD --policy nice
+refuses unreadable_config 1 '^cagmad: /nonexistent: No such file' \
+	$CAGMAD --config /nonexistent
+check_config unknown_setting 'reserve_mb = 1;' 'unknown setting "reserve_mb"'
+check_config text_for_a_number 'reserve_mib = "1";' \
+	'reserve_mib must be a whole number'
+check_config out_of_range 'period_ms = 1;' \
+	'period_ms must be between 100 and 60000'
+check_config broken_syntax 'reserve_mib = ;' 'syntax error'
+check_config reserve_below_hard 'reserve_mib = 32;' \
+	'reserve_mib is below hard_reserve_mib'
+check_config guest_without_name 'guests = ( { weight = 2; } );' \
+	'this guest has no name'
+check_config guest_twice 'guests = ( { name = "a"; }, { name = "a"; } );' \
+	'guest "a" is listed twice'
+check_config min_above_max \
+	'guests = ( { name = "a"; min_mib = 512; max_mib = 256; } );' \
+	'min_mib is above max_mib'
+if [[ ! -e /proc/xen/capabilities && $EUID == 0 ]]; then
+	refuses not_on_xen 1 '^cagmad: this is not the control domain of a Xen host' \
+		$CAGMAD --run-dir "$dir/run"
+	refuses not_on_xen_as_daemon 1 '^cagmad: this is not the control domain' \
+		$CAGMAD --daemon --run-dir "$dir/run"
+fi
+if ((EUID)); then
+	refuses not_root 1 '^cagmad: must be run as root$' $CAGMAD
+elif command -v setpriv >/dev/null; then
+	chmod 755 "$dir" && cp $CAGMAD "$dir/cagmad"
+	refuses not_root 1 '^cagmad: must be run as root$' \
+		setpriv --reuid 65534 --clear-groups "$dir/cagmad"
+fi
+refuses no_daemon 1 '^cagmactl: cagmad is not running' \
+	$CAGMACTL --run-dir "$dir" status
+refuses no_command 2 '^cagmactl: no command given$' $CAGMACTL
+refuses unknown_command 2 '^cagmactl: the only command is status$' $CAGMACTL dance
+refuses runner_without_script 2 'required: --script' $RUN
+refuses runner_bad_guest 2 'guest' $RUN --script /dev/null --guest a,kind=nice
+refuses runner_no_such_script 2 'nonexistent' $RUN --script /nonexistent
+
+for program in $CAGMAD $CAGMACTL; do
+	manual=docs/$(basename $program).8 missing=
+	for option in $($program --help | grep -o -- '--[a-z-]*' | sort -u); do
+		grep -q -- "${option//-/\\\\-}" "$manual" || missing+=" $option"
+	done
+	report "options_of_$(basename $program)_are_in_its_manual" "$missing"
+done
+echo "$passed passed, $failed failed, 0 skipped"
+((failed == 0))

@@ -1,0 +1,36 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# run.sh SUITE...: runs each suite, a command that ends with the plain line
+# "N passed, N failed, N skipped", and prints the same line for all of them.
+
+set -uo pipefail
+
+passed=0 failed=0 skipped=0
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+add_up() {
+	local sum='^([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped$'
+	if [[ $(tail -n 1 "$log") =~ $sum ]]; then
+		passed=$((passed + BASH_REMATCH[1]))
+		failed=$((failed + BASH_REMATCH[2]))
+		skipped=$((skipped + BASH_REMATCH[3]))
+	else
+		echo "not ok $1: it ended without a sum"
+		failed=$((failed + 1))
+	fi
+}
+
+for suite; do
+	before=$failed
+	$suite 2>&1 | tee "$log"
+	status=${PIPESTATUS[0]}
+	add_up "$suite"
+	if ((status && failed == before)); then
+		echo "not ok $suite: status $status"
+		failed=$((failed + 1))
+	fi
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+((failed == 0 && passed > 0))
