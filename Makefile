@@ -33,7 +33,7 @@ PACKAGES_DEMO := gnuplot-nox
 PACKAGES_LINT := clang-tidy cppcheck sparse shellcheck
 
 # Everything of the daemon but main.c; tests link it with a fake xen.c.
-CORE := actuate config daemon histogram invariant log loop offer options \
+CORE := actuate clock config daemon histogram invariant log loop offer options \
 	policy reader serve store trace track
 DOM0_LIBS := $(shell pkg-config --libs liburcu json-c libconfig 2>/dev/null)
 XEN_LIBS := -lxenctrl -lxengnttab -lxenevtchn -lxenstore -lxentoollog

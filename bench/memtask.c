@@ -112,40 +112,62 @@ static uint64_t fill_rounds(const struct memtask *task)
 	return (pages + task->round_pages - 1) / task->round_pages;
 }
 
-/* The fill is in order of address, one round after the other. */
-static void fill_page(struct cagma_worker *worker, struct memory_set *set,
-		      uint64_t page)
+/*
+ * Allocates the pages of a round in one call: in an emulated guest a fault for
+ * each would cost more than the work. Where the kernel cannot, writes do it.
+ */
+static void allocate_pages(const struct memory_set *set, uint64_t first,
+			   uint64_t count)
 {
-	(void)worker;
-	if (page < set->pages)
-		write_page(set, page);
+	madvise(set->words + first * PAGE_WORDS, count * PAGE_BYTES,
+		MADV_POPULATE_WRITE);
 }
 
-static void touch_random_page(struct cagma_worker *worker,
-			      struct memory_set *set, uint64_t index)
+/* Fills in order of address. Returns false if it was stopped. */
+static bool fill_round(struct cagma_worker *worker, struct memory_set *set,
+		       uint64_t round, uint64_t pages)
 {
-	uint64_t page = cagma_random(&set->random) % set->pages;
+	uint64_t first = round * pages;
+	uint64_t left = set->pages - first;
+	uint64_t end = first + (left < pages ? left : pages);
 
-	(void)index;
-	if (!page_is_intact(set, page))
-		worker->corrupt_pages++;
-	write_page(set, page);
+	(void)worker;
+	allocate_pages(set, first, end - first);
+	for (uint64_t page = first; page < end; page++) {
+		if (cagma_team_stopping())
+			return false;
+		write_page(set, page);
+	}
+	return true;
+}
+
+static bool random_round(struct cagma_worker *worker, struct memory_set *set,
+			 uint64_t round, uint64_t pages)
+{
+	(void)round;
+	for (uint64_t i = 0; i < pages; i++) {
+		uint64_t page = cagma_random(&set->random) % set->pages;
+
+		if (cagma_team_stopping())
+			return false;
+		if (!page_is_intact(set, page))
+			worker->corrupt_pages++;
+		write_page(set, page);
+	}
+	return true;
 }
 
 static void run_rounds(const struct memtask *task, struct cagma_worker *worker,
 		       struct memory_set *set, uint64_t rounds,
-		       void (*touch)(struct cagma_worker *worker,
-				     struct memory_set *set, uint64_t index))
+		       bool (*run)(struct cagma_worker *worker,
+				   struct memory_set *set, uint64_t round,
+				   uint64_t pages))
 {
 	for (uint64_t round = 0; round < rounds; round++) {
 		uint64_t begin_ns = cagma_clock_ns();
-		uint64_t first = round * task->round_pages;
 
-		for (uint64_t i = 0; i < task->round_pages; i++) {
-			if (cagma_team_stopping())
-				return;
-			touch(worker, set, first + i);
-		}
+		if (!run(worker, set, round, task->round_pages))
+			return;
 		cagma_team_round_done(worker, begin_ns);
 		cagma_sleep_ms(task->think_ms);
 	}
@@ -158,8 +180,8 @@ static int work(struct cagma_worker *worker, const void *context)
 
 	if (!cagma_team_stopping())
 		cagma_sleep_ms(worker->id * task->step_ms);
-	run_rounds(task, worker, &set, fill_rounds(task), fill_page);
-	run_rounds(task, worker, &set, task->rounds, touch_random_page);
+	run_rounds(task, worker, &set, fill_rounds(task), fill_round);
+	run_rounds(task, worker, &set, task->rounds, random_round);
 	return worker->corrupt_pages ? CAGMA_TASK_FAILED : CAGMA_TASK_OK;
 }
 

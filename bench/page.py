@@ -36,11 +36,11 @@ METHOD = """
 <p>Real Xen runs on a machine emulated by QEMU, with real Linux guests. All
 partitions of all guests, for swap as for data, are on one disk that is limited to
 {DISK_IOPS} requests per second, so a guest that swaps takes the disk from every
-other guest. Little memory is left free beside the guests: what one needs more must
-come from another.</p>
+other guest. Less memory is free than the memory-bound guests will need: the rest can
+only come from another guest.</p>
 <p>The same guests are created and do the same work twice. Under <b>static</b>
-nobody changes their memory; the allocator only watches. Under <b>cagma</b> it moves
-memory. Tasks, seeds and limits are the same.</p>
+nobody changes their memory: the allocator watches, and answers an emergency with the target as it was.
+Under <b>cagma</b> it moves memory. Tasks, seeds and limits are the same.</p>
 <ul>
 <li><b>Memory-bound guests</b> ({MEMORY_GUESTS}; {MEMORY_GUEST_START_MIB} MiB, at most
 {MEMORY_GUEST_MAX_MIB} MiB): {MEMTASK_PROCS} processes of {MEMTASK_MIB} MiB each,

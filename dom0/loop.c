@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "invariant.h"
 #include "log.h"
 #include "loop.h"
@@ -23,14 +25,9 @@
 /* A guest that publishes faster than we read is left for the next tick. */
 #define REDRAINS	3
 #define EVENTS		64
-
-uint64_t cagma_now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * CAGMA_NS_PER_S + (uint64_t)t.tv_nsec;
-}
+/* At the end, reactions to the last answers are waited for this long. */
+#define WIND_DOWN_STEPS	20
+#define WIND_DOWN_STEP_MS 20
 
 /* ---- facts ---- */
 
@@ -243,6 +240,11 @@ static void view_guest(const struct cagma_loop *loop,
 
 /* ---- acting ---- */
 
+static bool answers_kicks(const struct cagma_loop *loop)
+{
+	return loop->config->policy->answers_kicks && !loop->actuator.dry_run;
+}
+
 static void act(struct cagma_loop *loop, struct cagma_guest *guest,
 		const struct cagma_decision *decision)
 {
@@ -297,6 +299,13 @@ static void answer(struct cagma_loop *loop, struct cagma_guest *guest,
 		   cagma_pages_to_kib(decision->target_pages));
 }
 
+/* A policy that doesn't act only counts; the guest stays unanswered. */
+static void ignore_event(struct cagma_guest *guest)
+{
+	guest->answered_event = guest->open_event;
+	guest->open_event = 0;
+}
+
 static bool threshold_moved(const struct cagma_guest *guest)
 {
 	uint64_t was = guest->mailed_threshold_pages;
@@ -308,13 +317,15 @@ static bool threshold_moved(const struct cagma_guest *guest)
 static void carry_out(struct cagma_loop *loop, struct cagma_guest *guest,
 		      const struct cagma_decision *decision)
 {
-	bool asked = guest->open_event != 0;
+	bool asked = guest->open_event && answers_kicks(loop);
 	uint64_t changes = guest->target_changes;
 
 	guest->cma_pages = decision->cma_pages;
 	guest->threshold_pages = decision->threshold_pages;
 	if (asked)
 		answer(loop, guest, decision);
+	else if (guest->open_event)
+		ignore_event(guest);
 	act(loop, guest, decision);
 	if (changes != guest->target_changes)
 		return;		/* the target's mail had it all */
@@ -406,11 +417,6 @@ static size_t index_of(const struct cagma_loop *loop, uint16_t domid)
 	while (i < loop->guest_count && loop->guests[i]->domid < domid)
 		i++;
 	return i;
-}
-
-static bool answers_kicks(const struct cagma_loop *loop)
-{
-	return loop->config->policy->answers_kicks && !loop->actuator.dry_run;
 }
 
 /*
@@ -661,15 +667,32 @@ void cagma_loop_once(struct cagma_loop *loop, int timeout_ms)
 	reap(loop);
 }
 
+/* Takes no more kicks. True if a guest hasn't reported its last reaction. */
+static bool wind_down(struct cagma_loop *loop)
+{
+	bool waiting = false;
+
+	for (size_t i = 0; i < loop->guest_count; i++) {
+		struct cagma_guest *guest = loop->guests[i];
+
+		if (guest->armed)
+			cagma_reader_disarm(&guest->reader);
+		guest->armed = false;
+		drain(loop, guest, cagma_now_ns());
+		waiting |= guest->reaction.count < guest->answered;
+	}
+	return waiting;
+}
+
 void cagma_loop_run(struct cagma_loop *loop)
 {
 	while (!loop->stop)
 		cagma_loop_once(loop, -1);
 	adopt_all(loop);
-	for (size_t i = loop->guest_count; i-- > 0;) {
-		drain(loop, loop->guests[i], cagma_now_ns());
-		release_guest(loop, i);
-	}
+	for (int i = 0; i < WIND_DOWN_STEPS && wind_down(loop); i++)
+		poll(NULL, 0, WIND_DOWN_STEP_MS);
+	while (loop->guest_count)
+		release_guest(loop, loop->guest_count - 1);
 }
 
 /* ---- set-up ---- */

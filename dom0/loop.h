@@ -62,6 +62,4 @@ void cagma_loop_run(struct cagma_loop *loop);
 /* One round of waiting (at most `timeout_ms`) and serving; for tests. */
 void cagma_loop_once(struct cagma_loop *loop, int timeout_ms);
 
-uint64_t cagma_now_ns(void);
-
 #endif

@@ -13,6 +13,7 @@
 
 #include <json-c/json.h>
 
+#include "clock.h"
 #include "serve.h"
 #include "status.h"
 #include "units.h"

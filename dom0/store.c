@@ -8,6 +8,7 @@
 #include <sys/random.h>
 #include <syslog.h>
 
+#include "clock.h"
 #include "log.h"
 #include "loop.h"
 #include "offer.h"

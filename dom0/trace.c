@@ -33,6 +33,7 @@ static const struct {
 int cagma_trace_open(struct cagma_trace *trace, const char *path,
 		     uint64_t now_ns)
 {
+	struct timespec wall;
 	int err;
 
 	*trace = (struct cagma_trace){ .start_ns = now_ns };
@@ -49,8 +50,9 @@ int cagma_trace_open(struct cagma_trace *trace, const char *path,
 	trace->file = fopen(path, "we");
 	if (!trace->file)
 		return -errno;
+	clock_gettime(CLOCK_REALTIME, &wall);
 	fprintf(trace->file, "{\"t_ms\":0,\"ev\":\"start\",\"wall_ms\":%lld}\n",
-		(long long)time(NULL) * 1000);
+		(long long)wall.tv_sec * 1000 + wall.tv_nsec / 1000000);
 	fflush(trace->file);
 	return 0;
 }

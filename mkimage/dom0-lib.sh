@@ -106,7 +106,7 @@ guest_start() {
 }
 
 guest_ready() {
-	guest_wait "$1" '^GUEST-READY' 180
+	guest_wait "$1" '^GUEST-READY' 300
 }
 
 # guest_create NAME: start a guest and wait until it takes commands.

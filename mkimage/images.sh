@@ -87,6 +87,10 @@ clean_up() {
 report_failure() {
 	local log=$cache/$building.log
 	{
+		if grep -q 'No space left' "$log"; then
+			echo "images.sh: no space left in $cache"
+			return
+		fi
 		grep -v '^ *$' "$log" | tail -n 5
 		echo "images.sh: building $building failed; all of its output: $log"
 	} >&3
@@ -333,9 +337,9 @@ main() {
 	done
 	"$here/need.sh" "${HOST_PACKAGES[@]}"
 	mkdir -p "$cache" "$images" || die "cannot write to $cache or $images"
-	trap clean_up EXIT
-	trap 'exit 130' INT TERM HUP
 	exec 3>&2
+	trap clean_up EXIT
+	trap 'echo "images.sh: interrupted" >&3; exit 130' INT TERM HUP
 	take_lock
 	forget_old_layers
 

@@ -26,6 +26,11 @@ expect() {
 	poll "$1" "${@:3}" || because "$2 within $1 s"
 }
 
+# says GUEST REGEX SECONDS: fails the test, not the run.
+says() {
+	(guest_wait "$@") || because "$1 did not say $2 within $3 s"
+}
+
 run_test() {
 	why="a command failed"
 	phase "test $1"
@@ -39,31 +44,34 @@ run_test() {
 
 # ---- what cagmad and Xen say ----
 
+# ask REGEX: the group that it finds in cagmad's status. Processes are slow
+# here and this is polled, so that bash does the looking.
+ask() {
+	local status
+	status=$(cagmactl --json status 2>/dev/null) && [[ $status =~ $1 ]] &&
+		echo "${BASH_REMATCH[1]}"
+}
+
 # field GUEST KEY: a number of the guest in cagmad's status.
 field() {
-	cagmactl --json status | tr '{' '\n' | grep "\"name\":\"$1\"" |
-		grep -o "\"$2\":[0-9]*" | cut -d: -f2
+	ask "\"name\":\"$1\"[^{]*\"$2\":([0-9]+)"
 }
 
 # total KEY: a number about the daemon itself.
 total() {
-	cagmactl --json status | tr '[' '\n' | head -n 1 |
-		grep -o "\"$1\":[0-9-]*" | cut -d: -f2
+	ask "^[^[]*\"$1\":([0-9-]+)"
 }
 
 reactions() {
-	cagmactl --json status | tr '{' '\n' |
-		grep -A1 "\"name\":\"$1\"" | tail -n 1 |
-		grep -o '"n":[0-9]*' | cut -d: -f2
+	ask "\"name\":\"$1\"[^}]*\"reaction_us\":\{\"n\":([0-9]+)"
 }
 
 is_live() {
-	cagmactl --json status 2>/dev/null | tr '{' '\n' | grep "\"name\":\"$1\"" |
-		grep -q '"state":"live"'
+	ask "\"name\":\"($1)\"[^{]*\"state\":\"live\"" >/dev/null
 }
 
 is_gone() {
-	! cagmactl --json status | grep -q "\"name\":\"$1\""
+	[[ $(cagmactl --json status) != *"\"name\":\"$1\""* ]]
 }
 
 at_least() {
@@ -103,7 +111,7 @@ guest_says() {
 	local tag=$RANDOM$RANDOM line
 	guest_mark "$1"
 	guest_run "$1" "echo @$tag \$($2)@"
-	guest_wait "$1" "^@$tag .*@" 60
+	says "$1" "^@$tag .*@" 60 || return
 	line=$(grep -a "^@$tag " "$(guest_log "$1")" | tail -n 1)
 	line=${line#@"$tag" }
 	echo "${line%@*}"
@@ -152,7 +160,8 @@ test_emergency_is_answered_without_xenstore() {
 	before=$(xenstore_target pv)
 	xenstored=$(</run/xenstored.pid)
 	kill -STOP "$xenstored"
-	guest_run pv "memtask --procs 1 --mib 220 --round-pages 8192 --rounds 12 --think-ms 400 &"
+	guest_mark pv
+	guest_run pv "mount -o remount,size=400m /tmp; dd if=/dev/zero of=/tmp/hog bs=1M count=220 2>/dev/null; echo HOG-\$?"
 	poll 60 at_least pv alloc_kib $GROWN_KIB || because "no growth"
 	local grown=$?
 	local state
@@ -185,12 +194,13 @@ mirror_matches() {
 
 test_guest_with_spare_host_memory_does_not_swap() {
 	local out
-	guest_wait pv '^@E .*"ok":true' 120
+	says pv '^HOG-0' 60 || return
 	out=$(guest_says pv "sed -n 's/^pswpout //p' /proc/vmstat")
 	((out == 0)) || because "$out pages were swapped out"
 }
 
 test_memory_returns_and_the_limit_follows() {
+	guest_run pv "rm /tmp/hog"
 	expect 60 "the target falls" at_most pv target_kib $((200 * 1024)) &&
 		expect 30 "memory comes back" at_most pv alloc_kib $((202 * 1024)) &&
 		expect 10 "the limit follows" at_most pv limit_kib $((203 * 1024))
@@ -227,7 +237,7 @@ test_steady_state_needs_no_xenstore() {
 
 test_L1_module_unloads_and_loads_again() {
 	guest_run pv "rmmod cagma; echo RMMOD-\$?"
-	guest_wait pv '^RMMOD-0' 30
+	says pv '^RMMOD-0' 30 || return
 	expect 5 "cagmad lets go" is_gone pv || return
 	! offer pv || because "the offer is still there" || return
 	guest_run pv "insmod /lib/cagma/cagma.ko"
@@ -292,8 +302,20 @@ test_daemon_stops_cleanly() {
 	! cagmactl status 2>/dev/null || because "it still answers"
 }
 
+# QEMU's emulation of nested paging ends one PVH boot in several with a triple
+# fault, before Linux is up; that is not what is tested here.
+create_pvh() {
+	guest_start pvh
+	(guest_ready pvh) && return
+	phase "the PVH guest did not boot; once more"
+	xl destroy pvh 2>/dev/null || true	# it may be gone already
+	mv "$(guest_log pvh)" "$CAGMA_OUT/pvh-first-boot.log"
+	guest_create pvh
+}
+
 phase "booting the guests"
-guest_create_all
+guest_create pv
+create_pvh
 mapfile -t tests < <(sed -n 's/^\(test_[A-Za-z0-9_]*\)() {$/\1/p' /cagma/in/script)
 for name in "${tests[@]}"; do
 	run_test "$name"

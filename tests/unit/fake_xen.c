@@ -1,0 +1,565 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "fake_xen.h"
+#include "sync.h"
+#include "unit.h"
+#include "units.h"
+
+#define OPS_MAX		65536
+#define UNLIMITED	UINT32_MAX	/* dom0's limit, in pages */
+
+struct mapping {
+	void *address;
+	struct fake_guest *guest;
+	size_t dead_offset;
+};
+
+/* Xen delivers an event once, and again only after it was unmasked. */
+struct cagma_channel {
+	struct fake_guest *guest;
+	int fd;
+	bool masked;
+	bool pending;		/* arrived while it was masked */
+};
+
+struct cagma_xen {
+	char unused;
+};
+
+struct cagma_grants {
+	char unused;
+};
+
+struct cagma_xs {
+	char unused;
+};
+
+static struct {
+	uint64_t total_pages;
+	uint64_t dom0_pages;
+	struct fake_guest *guest[FAKE_GUESTS_MAX];
+	size_t guest_count;
+	struct mapping mapping[FAKE_GUESTS_MAX];
+	unsigned int channels;
+	unsigned int handles;
+	unsigned int calls[FAKE_CALLS];
+	unsigned int fail_at[FAKE_CALLS];
+	int fail_with[FAKE_CALLS];
+	struct fake_op op[OPS_MAX];
+	size_t op_count;
+} host;
+
+/* ---- the log of operations ---- */
+
+static void log_op(enum fake_op_kind kind, uint16_t domid, uint64_t pages)
+{
+	if (host.op_count == OPS_MAX)
+		abort();
+	host.op[host.op_count++] = (struct fake_op){ kind, domid, pages };
+}
+
+/*
+ * Mail is no call: it is noticed at the call that follows it. That is enough
+ * to tell whether it was written before or after that call.
+ */
+static void observe_mail(void)
+{
+	for (size_t i = 0; i < host.guest_count; i++) {
+		struct fake_guest *guest = host.guest[i];
+		struct cagma_mail mail;
+		uint32_t seq;
+
+		if (cagma_mail_read(guest->page, &seq, &mail) ||
+		    seq == guest->observed_mail_seq)
+			continue;
+		guest->observed_mail_seq = seq;
+		log_op(FAKE_OP_MAIL, guest->domid, mail.target_pages);
+	}
+}
+
+size_t fake_op_count(void)
+{
+	observe_mail();
+	return host.op_count;
+}
+
+const struct fake_op *fake_op(size_t index)
+{
+	if (index >= host.op_count)
+		abort();
+	return &host.op[index];
+}
+
+size_t fake_op_find(size_t from, enum fake_op_kind kind, uint16_t domid)
+{
+	size_t count = fake_op_count();
+
+	while (from < count && (host.op[from].kind != kind ||
+				host.op[from].domid != domid))
+		from++;
+	return from;
+}
+
+/* ---- calls and their failures ---- */
+
+static int enter(enum fake_call call)
+{
+	observe_mail();
+	if (++host.calls[call] != host.fail_at[call])
+		return 0;
+	return host.fail_with[call];
+}
+
+unsigned int fake_calls(enum fake_call call)
+{
+	return host.calls[call];
+}
+
+void fake_fail(enum fake_call call, unsigned int nth, int err)
+{
+	host.fail_at[call] = host.calls[call] + nth;
+	host.fail_with[call] = err;
+}
+
+/* All handles are alike: they only count. */
+static int open_handle(enum fake_call call, void **handle)
+{
+	int err = enter(call);
+
+	if (err)
+		return err;
+	*handle = malloc(1);
+	if (!*handle)
+		return -ENOMEM;
+	host.handles++;
+	return 0;
+}
+
+static void close_handle(void *handle)
+{
+	if (handle)
+		host.handles--;
+	free(handle);
+}
+
+/* ---- the host ---- */
+
+static void free_guest(struct fake_guest *guest)
+{
+	munmap(guest->page, CAGMA_PAGE_BYTES);
+	close(guest->page_fd);
+	free(guest);
+}
+
+void fake_xen_reset(uint64_t total_pages, uint64_t dom0_pages)
+{
+	for (size_t i = 0; i < host.guest_count; i++)
+		free_guest(host.guest[i]);
+	memset(&host, 0, sizeof(host));
+	host.total_pages = total_pages;
+	host.dom0_pages = dom0_pages;
+}
+
+uint64_t fake_free_pages(void)
+{
+	uint64_t pages = host.total_pages - host.dom0_pages;
+
+	for (size_t i = 0; i < host.guest_count; i++)
+		pages -= host.guest[i]->alloc_pages;
+	return pages;
+}
+
+unsigned int fake_mappings(void)
+{
+	unsigned int count = 0;
+
+	for (size_t i = 0; i < FAKE_GUESTS_MAX; i++)
+		count += host.mapping[i].address != NULL;
+	return count;
+}
+
+unsigned int fake_channels(void)
+{
+	return host.channels;
+}
+
+unsigned int fake_handles(void)
+{
+	return host.handles;
+}
+
+static struct fake_guest *find_guest(uint16_t domid)
+{
+	for (size_t i = 0; i < host.guest_count; i++)
+		if (host.guest[i]->domid == domid && !host.guest[i]->gone)
+			return host.guest[i];
+	return NULL;
+}
+
+static void *map_page(int fd)
+{
+	void *page = mmap(NULL, CAGMA_PAGE_BYTES, PROT_READ | PROT_WRITE,
+			  MAP_SHARED, fd, 0);
+
+	if (page == MAP_FAILED)
+		abort();
+	return page;
+}
+
+/* In the order of domids, as Xen lists them. */
+static void insert_guest(struct fake_guest *guest)
+{
+	size_t i = host.guest_count++;
+
+	for (; i && host.guest[i - 1]->domid > guest->domid; i--)
+		host.guest[i] = host.guest[i - 1];
+	host.guest[i] = guest;
+}
+
+static void set_kib(struct fake_guest *guest, const char *node, uint64_t pages)
+{
+	char text[24];
+	int length = snprintf(text, sizeof(text), "%llu",
+			      (unsigned long long)cagma_pages_to_kib(pages));
+
+	fake_node_set(guest, node, text, (size_t)length);
+}
+
+struct fake_guest *fake_guest_add(uint16_t domid, uint64_t pages,
+				  uint64_t static_max_pages)
+{
+	static uint32_t uuid;
+	struct fake_guest *guest = calloc(1, sizeof(*guest));
+
+	if (!guest || host.guest_count == FAKE_GUESTS_MAX)
+		abort();
+	guest->domid = domid;
+	uuid++;
+	memcpy(guest->uuid, &uuid, sizeof(uuid));
+	guest->alloc_pages = pages;
+	guest->limit_pages = pages + cagma_mib_to_pages(1);
+	guest->static_max_pages = static_max_pages;
+	guest->balloon_target_pages = pages;
+	guest->balloon_rate_pages = pages;
+	guest->gref = 100u + domid;
+	guest->port = 10u + domid;
+	guest->page_fd = memfd_create("page", MFD_CLOEXEC);
+	if (guest->page_fd < 0 || ftruncate(guest->page_fd, CAGMA_PAGE_BYTES))
+		abort();
+	guest->page = map_page(guest->page_fd);
+	set_kib(guest, "memory/target", pages);
+	set_kib(guest, "memory/static-max", static_max_pages);
+	insert_guest(guest);
+	return guest;
+}
+
+void fake_guest_destroy(struct fake_guest *guest)
+{
+	guest->gone = true;
+	guest->alloc_pages = 0;
+	guest->limit_pages = 0;
+}
+
+/* ---- memory control ---- */
+
+int cagma_xen_open(struct cagma_xen **xen)
+{
+	return open_handle(FAKE_XEN_OPEN, (void **)xen);
+}
+
+void cagma_xen_close(struct cagma_xen *xen)
+{
+	close_handle(xen);
+}
+
+int cagma_xen_host(struct cagma_xen *xen, struct cagma_host_facts *facts)
+{
+	int err = enter(FAKE_XEN_HOST);
+
+	(void)xen;
+	if (err)
+		return err;
+	*facts = (struct cagma_host_facts){
+		.total_pages = host.total_pages,
+		.free_pages = fake_free_pages(),
+	};
+	return 0;
+}
+
+static struct cagma_domain_facts facts_of(const struct fake_guest *guest)
+{
+	struct cagma_domain_facts facts = {
+		.domid = guest->domid,
+		.alloc_pages = guest->alloc_pages,
+		.limit_pages = guest->limit_pages,
+		.paused = guest->paused,
+	};
+
+	memcpy(facts.uuid, guest->uuid, sizeof(facts.uuid));
+	return facts;
+}
+
+int cagma_xen_domains(struct cagma_xen *xen, struct cagma_domain_facts *domains,
+		      size_t max)
+{
+	size_t count = 0;
+	int err = enter(FAKE_XEN_DOMAINS);
+
+	(void)xen;
+	if (err)
+		return err;
+	domains[count++] = (struct cagma_domain_facts){
+		.alloc_pages = host.dom0_pages,
+		.limit_pages = UNLIMITED,
+	};
+	for (size_t i = 0; i < host.guest_count && count < max; i++)
+		if (!host.guest[i]->gone)
+			domains[count++] = facts_of(host.guest[i]);
+	return (int)count;
+}
+
+int cagma_xen_set_limit(struct cagma_xen *xen, uint16_t domid, uint64_t pages)
+{
+	struct fake_guest *guest = find_guest(domid);
+	int err = enter(FAKE_XEN_SET_LIMIT);
+
+	(void)xen;
+	if (err)
+		return err;
+	if (!guest)
+		return -ESRCH;
+	guest->limit_pages = pages;
+	log_op(FAKE_OP_LIMIT, domid, pages);
+	return 0;
+}
+
+/* ---- event channels ---- */
+
+int cagma_channel_open(struct cagma_channel **out, uint16_t domid,
+		       uint32_t remote_port)
+{
+	struct fake_guest *guest = find_guest(domid);
+	int err = enter(FAKE_CHANNEL_OPEN);
+	struct cagma_channel *channel;
+
+	if (err)
+		return err;
+	if (!guest || guest->port != remote_port || guest->channel)
+		return -EINVAL;
+	channel = calloc(1, sizeof(*channel));
+	if (!channel)
+		return -ENOMEM;
+	channel->guest = guest;
+	channel->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	guest->channel = channel;
+	host.channels++;
+	*out = channel;
+	return 0;
+}
+
+void cagma_channel_close(struct cagma_channel *channel)
+{
+	if (!channel)
+		return;
+	channel->guest->channel = NULL;
+	close(channel->fd);
+	free(channel);
+	host.channels--;
+}
+
+int cagma_channel_fd(const struct cagma_channel *channel)
+{
+	return channel->fd;
+}
+
+void fake_channel_signal(struct cagma_channel *channel)
+{
+	uint64_t one = 1;
+
+	if (channel->masked) {
+		channel->pending = true;
+		return;
+	}
+	channel->masked = true;
+	if (write(channel->fd, &one, sizeof(one)) != sizeof(one))
+		abort();
+}
+
+int cagma_channel_notify(struct cagma_channel *channel)
+{
+	observe_mail();
+	log_op(FAKE_OP_NOTIFY, channel->guest->domid, 0);
+	fake_guest_event(channel->guest);
+	return 0;
+}
+
+int cagma_channel_take(struct cagma_channel *channel)
+{
+	uint64_t count;
+
+	return read(channel->fd, &count, sizeof(count)) < 0 ? -errno : 0;
+}
+
+int cagma_channel_unmask(struct cagma_channel *channel)
+{
+	channel->masked = false;
+	if (channel->pending) {
+		channel->pending = false;
+		fake_channel_signal(channel);
+	}
+	return 0;
+}
+
+/* ---- granted pages ---- */
+
+int cagma_grants_open(struct cagma_grants **grants)
+{
+	return open_handle(FAKE_GRANTS_OPEN, (void **)grants);
+}
+
+void cagma_grants_close(struct cagma_grants *grants)
+{
+	close_handle(grants);
+}
+
+static struct mapping *find_mapping(const void *address)
+{
+	for (size_t i = 0; i < FAKE_GUESTS_MAX; i++)
+		if (host.mapping[i].address == address)
+			return &host.mapping[i];
+	return NULL;
+}
+
+int cagma_grants_map(struct cagma_grants *grants, uint16_t domid, uint32_t gref,
+		     size_t dead_offset, const struct cagma_channel *channel,
+		     void **page)
+{
+	struct fake_guest *guest = find_guest(domid);
+	struct mapping *mapping = find_mapping(NULL);
+	int err = enter(FAKE_GRANTS_MAP);
+
+	(void)grants;
+	if (err)
+		return err;
+	if (!mapping)
+		return -ENOSPC;
+	if (!guest || guest->gref != gref || channel->guest != guest)
+		return -EINVAL;
+	*mapping = (struct mapping){ map_page(guest->page_fd), guest,
+				     dead_offset };
+	*page = mapping->address;
+	return 0;
+}
+
+int cagma_grants_unmap(struct cagma_grants *grants, void *page)
+{
+	struct mapping *mapping = page ? find_mapping(page) : NULL;
+	struct fake_guest *guest;
+
+	(void)grants;
+	if (!mapping)
+		return -EINVAL;
+	observe_mail();
+	guest = mapping->guest;
+	log_op(FAKE_OP_UNMAP, guest->domid, 0);
+	munmap(mapping->address, CAGMA_PAGE_BYTES);
+	((uint8_t *)guest->page)[mapping->dead_offset] = 0;
+	*mapping = (struct mapping){ 0 };
+	fake_guest_event(guest);
+	return 0;
+}
+
+/* ---- xenstore ---- */
+
+static struct fake_node *find_node(const struct fake_guest *guest,
+				   const char *name)
+{
+	for (size_t i = 0; i < FAKE_NODES_MAX; i++)
+		if (!strcmp(guest->node[i].name, name))
+			return (struct fake_node *)&guest->node[i];
+	return NULL;
+}
+
+void fake_node_set(struct fake_guest *guest, const char *name,
+		   const char *value, size_t length)
+{
+	struct fake_node *node = find_node(guest, name);
+
+	if (!node)
+		node = find_node(guest, "");
+	if (!node || length >= sizeof(node->value))
+		abort();
+	snprintf(node->name, sizeof(node->name), "%s", name);
+	memcpy(node->value, value, length);
+	node->value[length] = '\0';
+	node->length = length;
+}
+
+void fake_node_remove(struct fake_guest *guest, const char *name)
+{
+	struct fake_node *node = find_node(guest, name);
+
+	if (node)
+		node->name[0] = '\0';
+}
+
+const char *fake_node_get(const struct fake_guest *guest, const char *name)
+{
+	const struct fake_node *node = find_node(guest, name);
+
+	return node ? node->value : "";
+}
+
+int cagma_xs_open(struct cagma_xs **xs)
+{
+	return open_handle(FAKE_XS_OPEN, (void **)xs);
+}
+
+void cagma_xs_close(struct cagma_xs *xs)
+{
+	close_handle(xs);
+}
+
+int cagma_xs_read(struct cagma_xs *xs, uint16_t domid, const char *name,
+		  char *value, size_t size)
+{
+	struct fake_guest *guest = find_guest(domid);
+	const struct fake_node *node = guest ? find_node(guest, name) : NULL;
+	int err = enter(FAKE_XS_READ);
+
+	(void)xs;
+	if (err)
+		return err;
+	if (!node)
+		return -ENOENT;
+	if (node->length >= size)
+		return -EMSGSIZE;
+	if (memchr(node->value, '\0', node->length))
+		return -EILSEQ;
+	memcpy(value, node->value, node->length + 1);
+	return (int)node->length;
+}
+
+int cagma_xs_replace(struct cagma_xs *xs, uint16_t domid, const char *name,
+		     const char *value)
+{
+	struct fake_guest *guest = find_guest(domid);
+	int err = enter(FAKE_XS_REPLACE);
+
+	(void)xs;
+	if (err)
+		return err;
+	if (!guest || !find_node(guest, name))
+		return -ENOENT;
+	fake_node_set(guest, name, value, strlen(value));
+	log_op(FAKE_OP_MIRROR, domid,
+	       cagma_kib_to_pages(strtoull(value, NULL, 10)));
+	return 0;
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A host with guests, in memory. fake_xen.c implements dom0/xen.h on it and
+ * keeps the rules that Xen, gntdev, evtchn and xenstore keep; fake_guest.c is
+ * the guest kernel with its balloon and its module. Nothing moves by itself:
+ * a test lets guests live by fake_guest_step().
+ */
+#ifndef CAGMA_FAKE_XEN_H
+#define CAGMA_FAKE_XEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "page.h"
+#include "xen.h"
+
+#define FAKE_GUESTS_MAX	256
+#define FAKE_NODES_MAX	8
+
+struct fake_node {
+	char name[32];
+	char value[80];
+	size_t length;
+};
+
+struct fake_guest {
+	/* A test may change these at any time. */
+	uint64_t used_pages;		/* demand; what doesn't fit is in swap */
+	uint64_t task_pages;		/* of the task that runs short */
+	uint64_t balloon_rate_pages;	/* per step */
+	bool mute;			/* publishes nothing */
+	bool deaf;			/* looks at no mail */
+
+	/* Xen's. */
+	uint16_t domid;
+	uint8_t uuid[CAGMA_UUID_BYTES];
+	uint64_t alloc_pages;
+	uint64_t limit_pages;
+	bool paused;
+	bool gone;
+	struct cagma_channel *channel;	/* bound by dom0, or NULL */
+	uint32_t observed_mail_seq;	/* newest in the log of operations */
+
+	/* xenstore's. */
+	struct fake_node node[FAKE_NODES_MAX];
+	uint64_t static_max_pages;
+
+	/* The guest kernel's. */
+	int page_fd;
+	struct cagma_page *page;	/* its own mapping */
+	uint32_t gref;
+	uint32_t port;
+	uint64_t epoch;
+	bool offered;
+	bool attached;
+	uint32_t head;
+	uint32_t event;
+	bool event_open;
+	uint64_t raised_ns;
+	uint32_t mail_seq;
+	uint32_t reaction_event;
+	uint64_t reaction_ns;
+	uint64_t threshold_pages;
+	uint64_t balloon_target_pages;
+	uint64_t offset_pages;		/* Xen's count less memory/target's */
+	uint64_t swapped_pages;
+	uint64_t swap_in_pages;
+	uint64_t swap_out_pages;
+	unsigned int kicks;
+	unsigned int denials;
+};
+
+/* ---- the host ---- */
+
+/* An empty host, nothing open, nothing logged; frees all guests. */
+void fake_xen_reset(uint64_t total_pages, uint64_t dom0_pages);
+uint64_t fake_free_pages(void);
+
+/* What the daemon holds and must give back. */
+unsigned int fake_mappings(void);
+unsigned int fake_channels(void);
+unsigned int fake_handles(void);
+
+/* ---- calls and their failures ---- */
+
+enum fake_call {
+	FAKE_XEN_OPEN,
+	FAKE_XEN_HOST,
+	FAKE_XEN_DOMAINS,
+	FAKE_XEN_SET_LIMIT,
+	FAKE_CHANNEL_OPEN,
+	FAKE_GRANTS_OPEN,
+	FAKE_GRANTS_MAP,
+	FAKE_XS_OPEN,
+	FAKE_XS_READ,
+	FAKE_XS_REPLACE,
+	FAKE_CALLS
+};
+
+unsigned int fake_calls(enum fake_call call);
+
+/* The nth of these calls from now on (1: the next) returns `err`, < 0. */
+void fake_fail(enum fake_call call, unsigned int nth, int err);
+
+/* ---- the log of operations, in their order ---- */
+
+enum fake_op_kind {
+	FAKE_OP_LIMIT,		/* pages: the new limit */
+	FAKE_OP_MAIL,		/* pages: the target that the page carries */
+	FAKE_OP_NOTIFY,
+	FAKE_OP_MIRROR,		/* pages: the new memory/target */
+	FAKE_OP_UNMAP
+};
+
+struct fake_op {
+	enum fake_op_kind kind;
+	uint16_t domid;
+	uint64_t pages;
+};
+
+size_t fake_op_count(void);
+const struct fake_op *fake_op(size_t index);
+
+/* The first at or after `from`, or fake_op_count(). */
+size_t fake_op_find(size_t from, enum fake_op_kind kind, uint16_t domid);
+
+/* ---- guests ---- */
+
+/* A running guest; its module offers the page in the first step. */
+struct fake_guest *fake_guest_add(uint16_t domid, uint64_t pages,
+				  uint64_t static_max_pages);
+
+/* The domain goes; a page that dom0 has mapped stays. */
+void fake_guest_destroy(struct fake_guest *guest);
+
+/* One period: mail is read, the balloon works, a sample is published. */
+void fake_guest_step(struct fake_guest *guest);
+
+/* Publishes a sample of the present, for `reason`. */
+void fake_guest_publish(struct fake_guest *guest, enum cagma_reason reason);
+void fake_guest_kick(struct fake_guest *guest);
+
+/* The module is removed. */
+void fake_guest_close(struct fake_guest *guest);
+
+uint64_t fake_guest_available(const struct fake_guest *guest);
+
+/* An event for the guest; its handler reads the mail. */
+void fake_guest_event(struct fake_guest *guest);
+
+/* Guest end of an event channel that dom0 has bound. */
+void fake_channel_signal(struct cagma_channel *channel);
+
+void fake_node_set(struct fake_guest *guest, const char *name,
+		   const char *value, size_t length);
+
+void fake_node_remove(struct fake_guest *guest, const char *name);
+
+/* A node's value, or "". */
+const char *fake_node_get(const struct fake_guest *guest, const char *name);
+
+#endif
