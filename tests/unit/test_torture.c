@@ -15,8 +15,7 @@
 #include "sync.h"
 #include "unit.h"
 
-#define READS		30000
-#define ROUNDS		100000
+#define READS		200000
 #define FACTOR		UINT64_C(0x9e3779b97f4a7c15)
 
 _Thread_local uint32_t torture_acquired;
@@ -44,8 +43,6 @@ void torture_delay(void)
 	else if (dice == 64)
 		sched_yield();
 }
-
-/* ---- records ---- */
 
 static void tie(void *body, size_t words, uint64_t number)
 {
@@ -157,85 +154,11 @@ static void test_D3_mail_is_never_torn(void **state)
 	assert_int_equal(torn, 0);
 }
 
-/* ---- doorbell ---- */
-
-static atomic_uint arrivals;
-static atomic_bool kicked;
-
-/* Both threads leave at the same time, as far as that is possible. */
-static void meet(unsigned int *met)
-{
-	*met += 2;
-	atomic_fetch_add(&arrivals, 1);
-	for (unsigned int i = 0; atomic_load(&arrivals) < *met; i++)
-		if (i % 4096 == 4095)
-			sched_yield();
-}
-
-static void *publish_and_kick(void *arg)
-{
-	struct cagma_sample sample = { .reason = CAGMA_REASON_SAMPLER };
-	unsigned int met = 0;
-
-	(void)arg;
-	for (uint32_t n = 0; n < ROUNDS; n++) {
-		meet(&met);
-		cagma_sample_write(&page, n, &sample);
-		atomic_store_explicit(&kicked, cagma_kick_wanted(&page),
-				      memory_order_relaxed);
-		meet(&met);
-	}
-	return NULL;
-}
-
-static unsigned int processors(void)
-{
-	cpu_set_t set;
-
-	if (sched_getaffinity(0, sizeof(set), &set))
-		return 1;
-	return (unsigned int)CPU_COUNT(&set);
-}
-
-/*
- * Whoever comes second sees the first: the head, or the arming. The wait before
- * the arming follows the outcome, to where either comes first as often.
- */
-static void test_D2_no_emergency_sleeps_unseen(void **state)
-{
-	unsigned int met = 0, lost = 0;
-	uint64_t random = 3, wait = 0;
-	struct cagma_sample sample;
-	pthread_t guest;
-
-	(void)state;
-	if (processors() < 2)
-		skip();
-	atomic_store(&arrivals, 0);
-	guest = start(publish_and_kick);
-	for (uint32_t n = 0; n < ROUNDS; n++) {
-		bool seen;
-
-		meet(&met);
-		spin(wait + unit_random_below(&random, 16));
-		cagma_arm(&page);
-		seen = cagma_head_read(&page) != n;
-		meet(&met);
-		lost += !seen && !atomic_load(&kicked);
-		wait = seen ? wait - (wait > 0) : wait + 1;
-		cagma_disarm(&page);
-		lost += cagma_sample_read(&page, n, &sample) != 0;
-	}
-	finish(guest);
-	assert_int_equal(lost, 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_D3_sample_is_never_torn),
 		cmocka_unit_test(test_D3_mail_is_never_torn),
-		cmocka_unit_test(test_D2_no_emergency_sleeps_unseen),
 	};
 
 	return cmocka_run_group_tests_name("torture", tests, NULL, NULL);

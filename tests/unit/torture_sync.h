@@ -40,19 +40,13 @@ extern _Thread_local bool torture_checking;
 #endif
 
 #ifdef MUTANT_NO_ODD
-/* An odd value of four bytes above 1 is a sequence, and no arming. */
+/* An odd value of four bytes above 1 is a sequence, not an arming. */
 #define torture_store(p, v) do {					\
 	if (sizeof(*(p)) != 4 || (v) <= 1 || (v) % 2 == 0)		\
 		torture_real_store(p, v);				\
 } while (0)
 #else
 #define torture_store(p, v)	torture_real_store(p, v)
-#endif
-
-#ifdef MUTANT_NO_MB
-#define cagma_mb()	__atomic_signal_fence(__ATOMIC_SEQ_CST)
-#else
-#define cagma_mb()	__atomic_thread_fence(__ATOMIC_SEQ_CST)
 #endif
 
 #define cagma_store(p, v) do {						\
@@ -66,5 +60,6 @@ extern _Thread_local bool torture_checking;
 	a_; })
 #define cagma_store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
 #define cagma_wmb()	__atomic_thread_fence(__ATOMIC_RELEASE)
+#define cagma_mb()	__atomic_thread_fence(__ATOMIC_SEQ_CST)
 
 #endif
