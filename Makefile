@@ -35,7 +35,6 @@ PACKAGES_LINT := clang-tidy cppcheck sparse shellcheck
 # Everything of the daemon but main.c; tests link it with a fake xen.c.
 CORE := actuate clock config daemon histogram invariant log loop offer options \
 	policy reader serve store trace track
-DOM0_LIBS := $(shell pkg-config --libs liburcu json-c libconfig 2>/dev/null)
 XEN_LIBS := -lxenctrl -lxengnttab -lxenevtchn -lxenstore -lxentoollog
 
 CORE_OBJS := $(CORE:%=$(BUILD)/obj/dom0/%.o)
@@ -106,6 +105,41 @@ images: base all
 	$(Q)$(MAKE) --no-print-directory $(MODULE) $(GUEST_PROGRAMS)
 	$(Q)mkimage/images.sh guest
 
+# The daemon's own sources on a fake Xen, under sanitizers. A mutant is a test
+# on a protocol with a known defect, which the test has to find.
+CHECK := $(BUILD)/check
+CHECK_CFLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
+	-Idom0 -Itests/unit
+CHECK_LDFLAGS := -Wl,--wrap=timerfd_create,--wrap=timerfd_settime
+CHECK_OBJS := $(patsubst %,$(CHECK)/dom0/%.o,$(filter-out clock log,$(CORE))) \
+	$(patsubst %.c,$(CHECK)/%.o,$(wildcard tests/unit/fake_*.c))
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(CHECK)/%,$(wildcard tests/unit/test_*.c))
+MUTANTS := $(addprefix $(CHECK)/mutant_,torture.NO_RECHECK torture.NO_ODD \
+	explore.NO_WMB explore.NO_RELEASE explore.NO_MB)
+
+$(CHECK)/%.o: %.c | packages-check
+	@mkdir -p $(@D)
+	@echo "  CC      $< (check)"
+	$(Q)$(CC) $(BASE) $(DOM0_CFLAGS) $(CHECK_CFLAGS) -c -o $@ $<
+
+$(CHECK)/unit.a: $(CHECK_OBJS)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(UNIT_TESTS): $(CHECK)/%: $(CHECK)/tests/unit/%.o $(CHECK)/unit.a
+	$(Q)$(CC) $(CHECK_CFLAGS) $(CHECK_LDFLAGS) -pthread -o $@ $^ -lcmocka \
+		$(shell pkg-config --libs liburcu json-c libconfig)
+
+# mutant_X.Y is test_X.c with MUTANT_Y.
+$(MUTANTS): $(CHECK)/mutant_%: $(UNIT_TESTS)
+	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE)) $(DOM0_CFLAGS) $(CHECK_CFLAGS) \
+		-DMUTANT$(subst .,_,$(suffix $*)) -o $@ \
+		tests/unit/test_$(basename $*).c -lcmocka
+
+check: $(UNIT_TESTS) $(MUTANTS)
+	$(Q)tests/unit/run.sh $^
+
+-include $(wildcard $(CHECK)/*/*.d $(CHECK)/*/*/*.d)
+
 test-xen: packages-run images
 	$(Q)tests/xen/run.sh
 
@@ -116,12 +150,12 @@ test:
 demo: packages-demo images
 	$(Q)$(PYTHON) bench/demo.py
 
-lint: packages-lint all
+lint: packages-lint base all
 	$(Q)tests/lint.sh
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man8 \
-		$(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/src/cagma
+		$(DESTDIR)$(PREFIX)/lib/systemd/system
 	install $(BUILD)/dom0/cagmad $(BUILD)/dom0/cagmactl \
 		$(DESTDIR)$(PREFIX)/sbin/
 	install -m 644 docs/cagmad.8 docs/cagmactl.8 \

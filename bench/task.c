@@ -19,7 +19,7 @@ static const char *program_name(void)
 	return program_invocation_short_name;
 }
 
-noreturn void cagma_die(int status, const char *format, ...)
+_Noreturn void cagma_die(int status, const char *format, ...)
 {
 	va_list args;
 
@@ -110,9 +110,10 @@ void cagma_emit(const char *format, ...)
 	va_start(args, format);
 	length = vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
-	if (length < 0 || (size_t)length >= sizeof(line) - 1)
+	if (length >= 0 && (size_t)length < sizeof(line) - 1)
+		line[length++] = '\n';
+	else
 		cagma_die(CAGMA_TASK_FAILED, "output line too long");
-	line[length++] = '\n';
 	if (write(STDOUT_FILENO, line, (size_t)length) != length)
 		cagma_die(CAGMA_TASK_FAILED, "cannot write the output: %s",
 			  strerror(errno));

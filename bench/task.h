@@ -4,7 +4,6 @@
 #define CAGMA_BENCH_TASK_H
 
 #include <stdint.h>
-#include <stdnoreturn.h>
 
 /* Exit statuses of the workloads. */
 enum {
@@ -31,7 +30,7 @@ struct cagma_option {
 int cagma_options_parse(int argc, char **argv, const char *about,
 			const struct cagma_option *options);
 
-noreturn void cagma_die(int status, const char *format, ...)
+_Noreturn void cagma_die(int status, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /*

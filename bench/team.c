@@ -73,7 +73,7 @@ static void wait_at_gate(const int gate[2])
 	close(gate[0]);
 }
 
-static noreturn void run_worker(const struct cagma_team *team,
+static _Noreturn void run_worker(const struct cagma_team *team,
 				struct cagma_worker *worker, const int gate[2])
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

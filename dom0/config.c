@@ -139,7 +139,7 @@ static bool read_guest_setting(const struct error *e, const config_setting_t *s,
 			       struct cagma_guest_config *guest)
 {
 	const char *name = config_setting_name(s), *text;
-	uint64_t value;
+	uint64_t value = 0;
 
 	if (!strcmp(name, "name")) {
 		text = get_text(e, s);
@@ -190,6 +190,7 @@ static bool read_guests(const struct error *e, const config_setting_t *s,
 
 	if (config_setting_type(s) != CONFIG_TYPE_LIST)
 		return fail(e, s, "guests is a list ( { ... }, { ... } )");
+	cagma_config_destroy(config);	/* a second list replaces the first */
 	config->guests = calloc((size_t)count + 1, sizeof(*config->guests));
 	if (!config->guests)
 		return fail(e, s, "out of memory");
@@ -212,7 +213,7 @@ static bool read_setting(const struct error *e, const config_setting_t *s,
 			 struct cagma_config *config)
 {
 	const char *name = config_setting_name(s), *text;
-	uint64_t value;
+	uint64_t value = 0;
 
 	if (!strcmp(name, "guests"))
 		return read_guests(e, s, config);
@@ -237,6 +238,15 @@ static bool read_setting(const struct error *e, const config_setting_t *s,
 	return fail(e, s, "unknown setting \"%s\"", name);
 }
 
+/* The defaults agree with each other: one of the two is in the file. */
+static const config_setting_t *either(const config_setting_t *root,
+				      const char *one, const char *other)
+{
+	const config_setting_t *s = config_setting_get_member(root, one);
+
+	return s ? s : config_setting_get_member(root, other);
+}
+
 static bool read_all(const struct error *e, const config_setting_t *root,
 		     struct cagma_config *config)
 {
@@ -246,9 +256,11 @@ static bool read_all(const struct error *e, const config_setting_t *root,
 				  config))
 			return false;
 	if (config->reserve_pages < config->hard_pages)
-		return fail(e, root, "reserve_mib is below hard_reserve_mib");
+		return fail(e, either(root, "reserve_mib", "hard_reserve_mib"),
+			    "reserve_mib is below hard_reserve_mib");
 	if (config->tick_ns > config->period_ns)
-		return fail(e, root, "tick_ms is above period_ms");
+		return fail(e, either(root, "period_ms", "tick_ms"),
+			    "tick_ms is above period_ms");
 	return true;
 }
 

@@ -182,12 +182,15 @@ static bool drain(struct cagma_loop *loop, struct cagma_guest *guest,
 		  uint64_t now_ns)
 {
 	struct cagma_sample samples[CAGMA_READER_BATCH];
+	/* What it has may have grown since it was listed, up to the limit. */
+	uint64_t most_pages = cagma_max(guest->facts.alloc_pages,
+					guest->facts.limit_pages);
 	size_t count;
 
 	guest->lie = cagma_reader_drain(&guest->reader, samples, &count);
 	for (size_t i = 0; i < count; i++) {
-		if (!cagma_track_add(&guest->track, &samples[i],
-				     guest->facts.alloc_pages, now_ns))
+		if (!cagma_track_add(&guest->track, &samples[i], most_pages,
+				     now_ns))
 			continue;
 		note_reaction(loop, guest, &samples[i]);
 		note_event(loop, guest, &samples[i]);
@@ -245,7 +248,8 @@ static bool answers_kicks(const struct cagma_loop *loop)
 	return loop->config->policy->answers_kicks && !loop->actuator.dry_run;
 }
 
-static void act(struct cagma_loop *loop, struct cagma_guest *guest,
+/* False: the increase that was decided could not be had. */
+static bool act(struct cagma_loop *loop, struct cagma_guest *guest,
 		const struct cagma_decision *decision)
 {
 	uint64_t old = guest->target_pages;
@@ -258,16 +262,17 @@ static void act(struct cagma_loop *loop, struct cagma_guest *guest,
 		cagma_actuate_shrink(&loop->actuator, guest,
 				     decision->target_pages);
 	else
-		return;
+		return true;
 	if (err && err != -ENOSPC && !loop->xen_errors++)
 		cagma_log(LOG_ERR, "cannot raise the limit of %s: %s",
 			  guest->name, strerror(-err));
 	if (err)
-		return;
+		return false;
 	loop->target_changes++;
 	trace_text(loop, CAGMA_TRACE_TARGET, guest,
 		   cagma_why_name(decision->why), cagma_pages_to_kib(old),
 		   cagma_pages_to_kib(decision->target_pages), 0, 0);
+	return true;
 }
 
 /* Closes the guest's emergency in the orders that the next mail carries. */
@@ -299,6 +304,14 @@ static void answer(struct cagma_loop *loop, struct cagma_guest *guest,
 		   cagma_pages_to_kib(decision->target_pages));
 }
 
+/* The answer promised more than could be had. */
+static void take_back(struct cagma_loop *loop, struct cagma_guest *guest)
+{
+	guest->denied = true;
+	guest->answered--;
+	loop->answered--;
+}
+
 /* A policy that doesn't act only counts; the guest stays unanswered. */
 static void ignore_event(struct cagma_guest *guest)
 {
@@ -326,7 +339,8 @@ static void carry_out(struct cagma_loop *loop, struct cagma_guest *guest,
 		answer(loop, guest, decision);
 	else if (guest->open_event)
 		ignore_event(guest);
-	act(loop, guest, decision);
+	if (!act(loop, guest, decision) && asked && !guest->denied)
+		take_back(loop, guest);
 	if (changes != guest->target_changes)
 		return;		/* the target's mail had it all */
 	if (asked)
@@ -538,15 +552,23 @@ static void reap(struct cagma_loop *loop)
 
 static void periodic_pass(struct cagma_loop *loop, uint64_t now_ns)
 {
-	for (size_t i = 0; i < loop->guest_count; i++)
-		loop->guests[i]->tokens = TOKENS_PER_S;
 	pass(loop, true);
 	trace_host(loop, now_ns);
 	for (size_t i = 0; i < loop->guest_count; i++)
 		trace_guest(loop, loop->guests[i], now_ns);
 	/* After a long stop there is one pass, not one for each missed. */
-	loop->next_pass_ns = cagma_max(loop->next_pass_ns +
-				       loop->config->period_ns, now_ns);
+	loop->next_pass_ns += loop->config->period_ns;
+	if (loop->next_pass_ns <= now_ns)
+		loop->next_pass_ns = now_ns + loop->config->period_ns;
+}
+
+static void refill_tokens(struct cagma_loop *loop, uint64_t now_ns)
+{
+	if (now_ns < loop->next_refill_ns)
+		return;
+	loop->next_refill_ns = now_ns + CAGMA_NS_PER_S;
+	for (size_t i = 0; i < loop->guest_count; i++)
+		loop->guests[i]->tokens = TOKENS_PER_S;
 }
 
 static void tick(struct cagma_loop *loop)
@@ -556,6 +578,7 @@ static void tick(struct cagma_loop *loop)
 
 	if (!refresh(loop))
 		return;
+	refill_tokens(loop, now_ns);
 	for (size_t i = 0; i < loop->guest_count; i++) {
 		struct cagma_guest *guest = loop->guests[i];
 

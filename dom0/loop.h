@@ -32,6 +32,7 @@ struct cagma_loop {
 	bool stop;
 	uint64_t start_ns;
 	uint64_t next_pass_ns;
+	uint64_t next_refill_ns;	/* of the guests' tokens */
 	uint64_t tick_ns;		/* the timer's present interval */
 
 	struct cagma_host_facts host;

@@ -13,7 +13,7 @@ int cagma_decimal_parse(const char **text, uint64_t max, uint64_t *value)
 	for (; *s >= '0' && *s <= '9'; s++) {
 		uint64_t digit = (uint64_t)(*s - '0');
 
-		if (v > (max - digit) / 10)
+		if (digit > max || v > (max - digit) / 10)
 			return -ERANGE;
 		v = v * 10 + digit;
 	}

@@ -19,7 +19,7 @@
 #include "units.h"
 
 #define CLIENT_TIMEOUT_S 1
-#define STACK_BYTES	(512 * 1024)
+#define STACK_BYTES	((size_t)512 * 1024)
 
 struct cagma_serve {
 	struct cagma_loop *loop;

@@ -19,7 +19,9 @@
 #define NO_OFFER_MAX_NS	(4 * CAGMA_NS_PER_S)
 #define REFUSED_MIN_NS	(1 * CAGMA_NS_PER_S)
 #define REFUSED_MAX_NS	(300 * CAGMA_NS_PER_S)
-#define STACK_BYTES	(256 * 1024)
+/* Who behaved for this long begins with a clean record. */
+#define FORGIVEN_NS	(60 * CAGMA_NS_PER_S)
+#define STACK_BYTES	((size_t)256 * 1024)
 
 /* A domain seen in the latest listing. */
 struct seen {
@@ -28,7 +30,9 @@ struct seen {
 	bool attached;
 	bool listed;
 	uint64_t look_ns;	/* not before this */
-	uint64_t back_off_ns;
+	uint64_t wait_ns;	/* latest interval without an offer */
+	uint64_t refused_ns;	/* latest interval after a refusal */
+	uint64_t attached_ns;	/* since when */
 };
 
 struct cagma_store {
@@ -191,12 +195,19 @@ static int look(struct cagma_store *store, const struct seen *seen,
 	return cagma_offer_parse(text, offer) ? -EINVAL : 1;
 }
 
-static void back_off(struct seen *seen, uint64_t now_ns, uint64_t first_ns,
-		     uint64_t most_ns)
+static void wait_for_offer(struct seen *seen, uint64_t now_ns)
 {
-	seen->back_off_ns = cagma_clamp(2 * seen->back_off_ns, first_ns,
-					most_ns);
-	seen->look_ns = now_ns + seen->back_off_ns;
+	seen->wait_ns = cagma_clamp(2 * seen->wait_ns, LOOK_NS,
+				    NO_OFFER_MAX_NS);
+	seen->look_ns = now_ns + seen->wait_ns;
+}
+
+/* A short attachment in between doesn't make it shorter. */
+static void back_off(struct seen *seen, uint64_t now_ns)
+{
+	seen->refused_ns = cagma_clamp(2 * seen->refused_ns, REFUSED_MIN_NS,
+				       REFUSED_MAX_NS);
+	seen->look_ns = now_ns + seen->refused_ns;
 }
 
 static void try_one(struct cagma_store *store, struct seen *seen,
@@ -212,11 +223,12 @@ static void try_one(struct cagma_store *store, struct seen *seen,
 		found = attach(store, seen, &offer) ? -EPROTO : 1;
 	if (found > 0) {
 		seen->attached = true;
-		seen->back_off_ns = 0;
+		seen->attached_ns = now_ns;
+		seen->wait_ns = 0;
 	} else if (found == 0) {
-		back_off(seen, now_ns, LOOK_NS, NO_OFFER_MAX_NS);
+		wait_for_offer(seen, now_ns);
 	} else {
-		back_off(seen, now_ns, REFUSED_MIN_NS, REFUSED_MAX_NS);
+		back_off(seen, now_ns);
 	}
 }
 
@@ -314,8 +326,10 @@ static void release_one(struct cagma_store *store, struct cagma_guest *guest,
 		  guest->lie ? cagma_lie_name(guest->lie) : "");
 	if (seen) {
 		seen->attached = false;
+		if (now_ns - seen->attached_ns > FORGIVEN_NS)
+			seen->refused_ns = 0;
 		if (lied)
-			back_off(seen, now_ns, REFUSED_MIN_NS, REFUSED_MAX_NS);
+			back_off(seen, now_ns);
 		else
 			seen->look_ns = now_ns + LOOK_NS;
 	}

@@ -5,7 +5,7 @@
 /* The balloon's own count may differ from Xen's by what Xen adds itself. */
 #define ALLOC_SLACK_PAGES cagma_mib_to_pages(64)
 
-static bool is_possible(const struct cagma_sample *s, uint64_t alloc_pages)
+static bool is_possible(const struct cagma_sample *s, uint64_t most_pages)
 {
 	return s->total_pages <= CAGMA_PAGES_MAX &&
 	       s->free_pages <= s->total_pages &&
@@ -13,7 +13,7 @@ static bool is_possible(const struct cagma_sample *s, uint64_t alloc_pages)
 	       s->swap_free_pages <= CAGMA_PAGES_MAX &&
 	       s->task_pages <= CAGMA_PAGES_MAX &&
 	       s->balloon_target_pages <= CAGMA_PAGES_MAX &&
-	       s->balloon_pages <= alloc_pages + ALLOC_SLACK_PAGES;
+	       cagma_less(s->balloon_pages, ALLOC_SLACK_PAGES) <= most_pages;
 }
 
 /* A counter that went back was restarted by its guest: nothing has passed. */
@@ -33,13 +33,13 @@ static struct cagma_point *open_point(struct cagma_track *track)
 }
 
 bool cagma_track_add(struct cagma_track *track,
-		     const struct cagma_sample *sample, uint64_t alloc_pages,
+		     const struct cagma_sample *sample, uint64_t most_pages,
 		     uint64_t now_ns)
 {
 	struct cagma_point *point = open_point(track);
 	uint64_t used;
 
-	if (!is_possible(sample, alloc_pages)) {
+	if (!is_possible(sample, most_pages)) {
 		track->impossible++;
 		return false;
 	}
@@ -58,11 +58,20 @@ bool cagma_track_add(struct cagma_track *track,
 	return true;
 }
 
+static bool is_early(const struct cagma_track *track, uint64_t now_ns)
+{
+	const struct cagma_point *last =
+		&track->point[(track->count - 1) % CAGMA_TRACK_POINTS];
+
+	return track->count &&
+	       cagma_less(now_ns, last->time_ns) < CAGMA_TRACK_POINT_NS;
+}
+
 void cagma_track_close(struct cagma_track *track, uint64_t now_ns)
 {
 	struct cagma_point *point = open_point(track);
 
-	if (!point->used_pages)
+	if (!point->used_pages || is_early(track, now_ns))
 		return;
 	point->time_ns = now_ns;
 	track->count++;

@@ -11,8 +11,9 @@
 
 #include "sample.h"
 
-/* Readings kept: 16 s at the default of four a second. */
-#define CAGMA_TRACK_POINTS 64
+/* Together a little more than the longest window, 15 s. */
+#define CAGMA_TRACK_POINTS	128
+#define CAGMA_TRACK_POINT_NS	UINT64_C(125000000)
 
 struct cagma_point {
 	uint64_t time_ns;
@@ -34,13 +35,17 @@ struct cagma_track {
 
 /*
  * Takes one sample. Returns false, and keeps nothing of it, if its numbers
- * contradict each other; `alloc_pages` is Xen's word on what the guest has.
+ * contradict each other; `most_pages` is the most that Xen can have given it.
  */
 bool cagma_track_add(struct cagma_track *track,
-		     const struct cagma_sample *sample, uint64_t alloc_pages,
+		     const struct cagma_sample *sample, uint64_t most_pages,
 		     uint64_t now_ns);
 
-/* Closes the batch that was read at `now_ns`: its samples become a point. */
+/*
+ * Closes the batch that was read at `now_ns`: its samples become a point. Does
+ * nothing if the point before is too young, so that frequent reading doesn't
+ * shorten the history.
+ */
 void cagma_track_close(struct cagma_track *track, uint64_t now_ns);
 
 /* Guest's used memory by its newest sample; what its balloon has - available. */

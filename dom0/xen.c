@@ -16,12 +16,12 @@
 #include "units.h"
 #include "xen.h"
 
-/* Domains asked for in one call; a host has at most 32752. */
-#define BATCH 256
+/* Domains per call: one page, for libxencall maps larger buffers every time. */
+#define BATCH ((unsigned int)(XC_PAGE_SIZE / sizeof(xc_domaininfo_t)))
 
 struct cagma_xen {
 	xc_interface *xc;
-	xc_domaininfo_t batch[BATCH];
+	xc_domaininfo_t batch[XC_PAGE_SIZE / sizeof(xc_domaininfo_t)];
 };
 
 struct cagma_channel {

@@ -86,11 +86,20 @@ refuses runner_bad_guest 2 'guest' $RUN --script /dev/null --guest a,kind=nice
 refuses runner_no_such_script 2 'nonexistent' $RUN --script /nonexistent
 
 for program in $CAGMAD $CAGMACTL; do
-	manual=docs/$(basename $program).8 missing=
+	manual=docs/$(basename "$program").8 missing=
 	for option in $($program --help | grep -o -- '--[a-z-]*' | sort -u); do
 		grep -q -- "${option//-/\\\\-}" "$manual" || missing+=" $option"
 	done
-	report "options_of_$(basename $program)_are_in_its_manual" "$missing"
+	report "options_of_$(basename "$program")_are_in_its_manual" "$missing"
 done
+missing=
+make -s install DESTDIR="$dir/root" PREFIX=/usr >/dev/null 2>&1 || missing="make install failed"
+for file in sbin/cagmad sbin/cagmactl share/man/man8/cagmad.8 \
+	share/man/man8/cagmactl.8 lib/systemd/system/cagmad.service; do
+	[[ -s $dir/root/usr/$file ]] || missing+=" $file"
+done
+grep -q '^ExecStart=/usr/sbin/cagmad --daemon$' \
+	"$dir/root/usr/lib/systemd/system/cagmad.service" || missing+=" ExecStart"
+report install_puts_everything_in_place "$missing"
 echo "$passed passed, $failed failed, 0 skipped"
 ((failed == 0))

@@ -117,7 +117,7 @@ void fake_guest_event(struct fake_guest *guest)
 {
 	if (guest->gone || guest->paused || guest->deaf)
 		return;
-	if (cagma_dom0_is_alive(guest->page)) {
+	if (guest->offered && cagma_dom0_is_alive(guest->page)) {
 		read_mail(guest);
 	} else if (guest->attached) {
 		guest->attached = false;

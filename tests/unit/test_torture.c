@@ -15,7 +15,8 @@
 #include "sync.h"
 #include "unit.h"
 
-#define READS		200000
+#define READS		100000
+#define PAUSE		1024	/* of a writer, so that readers succeed */
 #define FACTOR		UINT64_C(0x9e3779b97f4a7c15)
 
 _Thread_local uint32_t torture_acquired;
@@ -71,6 +72,7 @@ static void *write_samples(void *arg)
 	for (uint32_t n = 0; !atomic_load(&stop); n++) {
 		tie(&sample, sizeof(sample) / 8, n);
 		cagma_sample_write(&page, n, &sample);
+		spin(unit_random_below(&seed, PAUSE));
 	}
 	return NULL;
 }
@@ -84,6 +86,7 @@ static void *write_mails(void *arg)
 	for (uint32_t seq = 2; !atomic_load(&stop); seq += 2) {
 		tie(&mail, sizeof(mail) / 8, seq);
 		cagma_mail_write(&page, seq, &mail);
+		spin(unit_random_below(&seed, PAUSE));
 	}
 	return NULL;
 }
@@ -126,8 +129,10 @@ static void test_D3_sample_is_never_torn(void **state)
 	while (good < READS) {
 		uint32_t n = some_sample();
 
-		if (cagma_sample_read(&page, n, &sample))
+		if (cagma_sample_read(&page, n, &sample)) {
+			sched_yield();
 			continue;
+		}
 		good++;
 		torn += !is_tied(&sample, sizeof(sample) / 8, n);
 	}
@@ -145,8 +150,10 @@ static void test_D3_mail_is_never_torn(void **state)
 	(void)state;
 	seed = 2;
 	while (good < READS) {
-		if (cagma_mail_read(&page, &seq, &mail) || !seq)
+		if (cagma_mail_read(&page, &seq, &mail) || !seq) {
+			sched_yield();
 			continue;
+		}
 		good++;
 		torn += !is_tied(&mail, sizeof(mail) / 8, seq);
 	}

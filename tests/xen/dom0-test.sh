@@ -299,7 +299,18 @@ domain_is_gone() {
 
 test_daemon_stops_cleanly() {
 	stop_daemon || because "exit status $?" || return
-	! cagmactl status 2>/dev/null || because "it still answers"
+	daemon_is_silent || because "it still answers"
+}
+
+test_daemon_goes_to_the_background() {
+	cagmad --daemon || because "exit status $?" || return
+	cagmactl status >/dev/null || because "not ready when it returned" || return
+	kill -TERM "$(</run/cagma/cagmad.lock)"
+	expect 10 "it ends" daemon_is_silent
+}
+
+daemon_is_silent() {
+	! cagmactl status 2>/dev/null
 }
 
 # QEMU's emulation of nested paging ends about one PVH boot in four with a

@@ -1,0 +1,890 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The whole daemon but its threads: store and loop take turns, on a fake host
+ * with fake guests and a clock that moves when the test says so.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "daemon.h"
+#include "fake_host.h"
+#include "fake_xen.h"
+#include "loop.h"
+#include "serve.h"
+#include "store.h"
+#include "unit.h"
+
+#define STEP		(10 * MS)
+#define PERIOD		(100 * MS)	/* of the guests' samples */
+#define REST		(48 * MIB)	/* available, of a guest at rest */
+
+static struct {
+	struct cagma_config config;
+	struct cagma_xen *xen;
+	struct cagma_trace trace;
+	struct cagma_queue attached;
+	struct cagma_store *store;
+	struct cagma_loop loop;
+	bool dry_run;
+} d;
+
+static struct fake_guest *guest[FAKE_GUESTS_MAX];
+static size_t guest_count;
+
+/* ---- the daemon's life ---- */
+
+static void init_config(void)
+{
+	memset(&d, 0, sizeof(d));
+	cagma_config_init(&d.config);
+	d.config.tuning.grace_ns = 0;
+}
+
+static int begin(void **state)
+{
+	(void)state;
+	fake_host_reset();
+	fake_xen_reset(8 * GIB, 2 * GIB);
+	guest_count = 0;
+	init_config();
+	return 0;
+}
+
+static int start(void)
+{
+	int err = cagma_xen_open(&d.xen);
+
+	if (err)
+		return err;
+	assert_int_equal(cagma_queue_init(&d.attached), 0);
+	assert_int_equal(cagma_trace_open(&d.trace, NULL, cagma_now_ns()), 0);
+	err = cagma_store_open(&d.store, &d.config, &d.attached);
+	if (!err) {
+		assert_int_equal(cagma_loop_init(&d.loop, &d.config, d.xen,
+						 &d.trace, &d.attached,
+						 cagma_store_mirror(d.store),
+						 cagma_store_released(d.store),
+						 d.dry_run), 0);
+		return 0;
+	}
+	cagma_trace_close(&d.trace);
+	cagma_queue_destroy(&d.attached);
+	cagma_xen_close(d.xen);
+	return err;
+}
+
+static void assert_nothing_is_held(void)
+{
+	assert_int_equal(fake_mappings(), 0);
+	assert_int_equal(fake_channels(), 0);
+	assert_int_equal(fake_handles(), 0);
+}
+
+static void stop(void)
+{
+	assert_int_equal(d.loop.violations, 0);
+	d.loop.stop = true;
+	cagma_loop_run(&d.loop);
+	cagma_store_step(d.store, cagma_now_ns());
+	cagma_loop_destroy(&d.loop);
+	cagma_store_close(d.store);
+	cagma_trace_close(&d.trace);
+	cagma_queue_destroy(&d.attached);
+	cagma_xen_close(d.xen);
+	d.store = NULL;
+	assert_nothing_is_held();
+}
+
+static int end(void **state)
+{
+	(void)state;
+	if (d.store)
+		stop();
+	cagma_config_destroy(&d.config);
+	fake_xen_reset(0, 0);
+	return 0;
+}
+
+static int begin_running(void **state)
+{
+	begin(state);
+	return start();
+}
+
+/* Both threads, until neither has anything to do. */
+static void serve(void)
+{
+	for (int i = 0; i < 4; i++) {
+		cagma_store_step(d.store, cagma_now_ns());
+		cagma_loop_once(&d.loop, 0);
+	}
+}
+
+static void step_guests(void)
+{
+	for (size_t i = 0; i < guest_count; i++)
+		fake_guest_step(guest[i]);
+}
+
+static void run(uint64_t ns)
+{
+	for (uint64_t end_ns = cagma_now_ns() + ns; cagma_now_ns() < end_ns;) {
+		fake_clock_advance(STEP);
+		if (cagma_now_ns() % PERIOD == 0)
+			step_guests();
+		serve();
+	}
+}
+
+/* A guest that has what it wants: nobody will move its target. */
+static struct fake_guest *add(uint16_t domid, uint64_t pages)
+{
+	struct fake_guest *g = fake_guest_add(domid, pages, 4 * GIB);
+
+	g->used_pages = pages - REST;
+	guest[guest_count++] = g;
+	return g;
+}
+
+/* Another domain that takes all spare memory but `pages`. */
+static struct fake_guest *add_filler(uint64_t pages)
+{
+	uint64_t taken = fake_free_pages() - pages - 64 * MIB;
+
+	for (size_t i = 0; i < guest_count; i++)
+		taken -= MIB;		/* a limit's slack is a promise */
+	return fake_guest_add(99, taken - MIB, taken);
+}
+
+static struct cagma_guest *served(const struct fake_guest *g)
+{
+	for (size_t i = 0; i < d.loop.guest_count; i++)
+		if (!memcmp(d.loop.guests[i]->uuid, g->uuid, sizeof(g->uuid)))
+			return d.loop.guests[i];
+	return NULL;
+}
+
+static bool came_before(size_t one, size_t other)
+{
+	return one < other && other < fake_op_count();
+}
+
+/* ---- coming and going ---- */
+
+static void test_guest_is_attached(void **state)
+{
+	struct fake_guest *g = add(5, 512 * MIB);
+
+	(void)state;
+	fake_node_set(g, "name", "web\n\"1\"", 7);
+	run(2 * S);
+	assert_non_null(served(g));
+	assert_string_equal(served(g)->name, "web__1_");
+	assert_true(g->attached);
+	assert_int_equal(g->balloon_target_pages, 512 * MIB);
+	assert_int_equal(g->threshold_pages, 36 * MIB);
+	assert_int_equal(fake_mappings(), 1);
+	assert_int_equal(fake_op_find(0, FAKE_OP_LIMIT, 5), fake_op_count());
+}
+
+static void test_guest_settings_are_used(void **state)
+{
+	static struct cagma_guest_config own = { "web", 200 * MIB, 300 * MIB,
+						 7 };
+	struct fake_guest *web = add(5, 256 * MIB), *db = add(6, 256 * MIB);
+
+	(void)state;
+	fake_node_set(web, "name", "web", 3);
+	d.config.guests = &own;
+	d.config.guest_count = 1;
+	run(S);
+	d.config.guests = NULL;
+	d.config.guest_count = 0;
+	assert_int_equal(served(web)->min_pages, 200 * MIB);
+	assert_int_equal(served(web)->max_pages, 300 * MIB);
+	assert_int_equal(served(web)->weight, 7);
+	assert_int_equal(served(db)->min_pages, 96 * MIB);
+	assert_int_equal(served(db)->max_pages, 4 * GIB);
+	assert_int_equal(served(db)->weight, 1);
+	assert_string_equal(served(db)->name, "dom6");
+}
+
+static void test_guest_that_closes_is_unmapped(void **state)
+{
+	struct fake_guest *g = add(5, 512 * MIB);
+
+	(void)state;
+	run(S);
+	fake_guest_close(g);
+	serve();
+	assert_null(served(g));
+	assert_int_equal(fake_mappings() + fake_channels(), 0);
+	run(10 * S);
+	assert_int_equal(fake_calls(FAKE_GRANTS_MAP), 1);
+}
+
+static void test_L4_domain_that_is_destroyed_is_unmapped(void **state)
+{
+	struct fake_guest *g = add(5, 512 * MIB), *other = add(6, 512 * MIB);
+
+	(void)state;
+	run(S);
+	fake_guest_destroy(g);
+	run(S);
+	assert_null(served(g));
+	assert_non_null(served(other));
+	assert_int_equal(fake_mappings(), 1);
+	assert_int_equal(fake_channels(), 1);
+}
+
+static void test_L8_domid_is_used_again(void **state)
+{
+	struct fake_guest *old = add(5, 512 * MIB), *new;
+
+	(void)state;
+	run(S);
+	fake_guest_kick(old);
+	serve();
+	assert_int_equal(served(old)->kicks, 1);
+	fake_guest_destroy(old);
+	new = add(5, 256 * MIB);
+	run(2 * S);
+	assert_null(served(old));
+	assert_non_null(served(new));
+	assert_int_equal(served(new)->kicks, 0);
+	assert_int_equal(served(new)->target_pages, 256 * MIB);
+	assert_true(new->attached);
+	assert_int_equal(fake_mappings(), 1);
+}
+
+static void test_L6_new_epoch_is_a_new_attachment(void **state)
+{
+	struct fake_guest *g = add(5, 512 * MIB);
+
+	(void)state;
+	run(S);
+	g->offered = false;		/* restored: offers again */
+	g->attached = false;
+	run(2 * S);
+	assert_int_equal(g->epoch, 2);
+	assert_true(g->attached);
+	assert_non_null(served(g));
+	assert_int_equal(fake_mappings(), 1);
+}
+
+static void test_L11_200_guests_at_once(void **state)
+{
+	(void)state;
+	for (uint16_t domid = 1; domid <= 200; domid++)
+		add(domid, 24 * MIB)->used_pages = 0;
+	run(5 * S);
+	assert_int_equal(d.loop.guest_count, 200);
+	for (size_t i = 0; i < guest_count; i++)
+		assert_true(guest[i]->attached);
+}
+
+static void test_C13_daemon_goes_and_another_adopts(void **state)
+{
+	struct fake_guest *g = add(5, 512 * MIB);
+
+	(void)state;
+	run(S);
+	stop();
+	assert_false(g->attached);
+	assert_int_equal(g->page->doorbell.dom0_alive, 0);
+	init_config();
+	assert_int_equal(start(), 0);
+	run(2 * S);
+	assert_int_equal(g->epoch, 2);
+	assert_true(g->attached);
+	assert_int_equal(g->balloon_target_pages, 512 * MIB);
+}
+
+static void test_C1_nobody_is_shrunk_after_the_start(void **state)
+{
+	struct fake_guest *g = add(5, 512 * MIB);
+
+	(void)state;
+	d.config.tuning.grace_ns = 20 * S;
+	d.config.tuning.release_ns = 2 * S;
+	g->used_pages = 100 * MIB;
+	run(19 * S);
+	assert_int_equal(g->balloon_target_pages, 512 * MIB);
+	run(3 * S);
+	assert_int_equal(g->balloon_target_pages, 148 * MIB);
+}
+
+/* ---- emergencies ---- */
+
+static void test_emergency_is_answered_at_once(void **state)
+{
+	struct fake_guest *g = add(5, 512 * MIB);
+	size_t mark, limit, mail, mirror;
+
+	(void)state;
+	run(2 * S);
+	mark = fake_op_count();
+	g->used_pages += 30 * MIB;
+	fake_guest_step(g);
+	assert_int_equal(g->kicks, 1);
+	serve();
+	limit = fake_op_find(mark, FAKE_OP_LIMIT, 5);
+	mail = fake_op_find(mark, FAKE_OP_MAIL, 5);
+	mirror = fake_op_find(mark, FAKE_OP_MIRROR, 5);
+	assert_int_equal(limit, mark);
+	assert_true(came_before(limit, mail));
+	assert_true(came_before(mail, mirror));
+	assert_true(fake_op(mail)->pages >= 512 * MIB + 30 * MIB);
+	assert_int_equal(fake_op(mirror)->pages, fake_op(mail)->pages);
+	assert_int_equal(g->balloon_target_pages, fake_op(mail)->pages);
+	assert_false(g->event_open);
+	assert_int_equal(g->swap_out_pages, 0);
+}
+
+static void test_reaction_is_counted_once(void **state)
+{
+	struct fake_guest *g = add(5, 512 * MIB);
+
+	(void)state;
+	run(2 * S);
+	g->used_pages += 30 * MIB;
+	run(3 * S);
+	assert_int_equal(d.loop.emergencies, 1);
+	assert_int_equal(d.loop.answered, 1);
+	assert_int_equal(served(g)->answered, 1);
+	assert_int_equal(served(g)->reaction.count, 1);
+	assert_true(fake_guest_available(g) >= REST);
+	assert_string_equal(fake_node_get(g, "name"), "");
+}
+
+static void test_I3_donor_gives_before_the_needy_gets(void **state)
+{
+	struct fake_guest *needy = add(5, 512 * MIB);
+	struct fake_guest *donor = add(6, 1024 * MIB);
+	size_t mark, asked, back, given;
+
+	(void)state;
+	d.config.reserve_pages = d.config.hard_pages;
+	donor->used_pages = 200 * MIB;
+	donor->balloon_rate_pages = 100 * MIB;
+	d.config.tuning.release_ns = 3600 * S;
+	add_filler(0);
+	run(3 * S);
+	mark = fake_op_count();
+	needy->used_pages += 40 * MIB;
+	run(3 * S);
+	asked = fake_op_find(mark, FAKE_OP_MAIL, 6);
+	back = fake_op_find(mark, FAKE_OP_LIMIT, 6);
+	given = fake_op_find(mark, FAKE_OP_LIMIT, 5);
+	assert_true(came_before(asked, back));
+	assert_true(came_before(back, given));
+	assert_true(came_before(given, fake_op_find(given, FAKE_OP_MAIL, 5)));
+	assert_true(needy->denials > 0);
+	assert_true(fake_guest_available(needy) >= REST);
+	assert_true(fake_guest_available(donor) >= REST);
+	assert_true(fake_free_pages() >= d.config.hard_pages);
+}
+
+static void test_emergency_is_denied_when_there_is_nothing(void **state)
+{
+	struct fake_guest *g = add(5, 512 * MIB), *filler = add_filler(0);
+
+	(void)state;
+	run(2 * S);
+	g->used_pages += 30 * MIB;
+	fake_guest_step(g);
+	serve();
+	assert_int_equal(g->denials, 1);
+	assert_false(g->event_open);
+	assert_int_equal(d.loop.answered, 0);
+	assert_int_equal(g->balloon_target_pages, 512 * MIB);
+	fake_guest_destroy(filler);
+	run(S);
+	assert_true(g->balloon_target_pages >= 542 * MIB);
+	assert_true(d.loop.answered > 0);
+}
+
+static void test_I1_M2_other_domain_takes_the_reserve(void **state)
+{
+	struct fake_guest *g = add(5, 1024 * MIB);
+
+	(void)state;
+	d.config.tuning.release_ns = 3600 * S;
+	run(2 * S);
+	g->used_pages = 200 * MIB;
+	fake_guest_add(99, fake_free_pages() - 10 * MIB, 8 * GIB);
+	run(4 * S);
+	assert_true(g->alloc_pages < 1024 * MIB);
+	assert_true(fake_guest_available(g) >= REST);
+	assert_true(fake_free_pages() >= d.config.reserve_pages);
+}
+
+static void test_C8_emergency_that_xen_refuses_is_denied(void **state)
+{
+	struct fake_guest *g = add(5, 512 * MIB);
+
+	(void)state;
+	run(2 * S);
+	g->used_pages += 30 * MIB;
+	fake_fail(FAKE_XEN_SET_LIMIT, 1, -EPERM);
+	fake_guest_step(g);
+	serve();
+	assert_int_equal(g->denials, 1);
+	assert_int_equal(d.loop.answered, 0);
+	assert_int_equal(g->balloon_target_pages, 512 * MIB);
+	run(S);
+	assert_true(g->balloon_target_pages >= 542 * MIB);
+	assert_int_equal(d.loop.answered, 1);
+}
+
+/* ---- steady state ---- */
+
+static void test_steady_state_needs_no_xenstore(void **state)
+{
+	unsigned int reads;
+
+	(void)state;
+	for (uint16_t domid = 1; domid <= 3; domid++)
+		add(domid, 512 * MIB);
+	run(5 * S);
+	reads = fake_calls(FAKE_XS_READ);
+	run(60 * S);
+	assert_int_equal(d.loop.guest_count, 3);
+	assert_int_equal(fake_calls(FAKE_XS_READ), reads);
+	assert_int_equal(fake_calls(FAKE_XS_REPLACE), 0);
+	assert_int_equal(fake_calls(FAKE_XEN_SET_LIMIT), 0);
+}
+
+static void test_surplus_is_released_and_mirrored(void **state)
+{
+	struct fake_guest *g = add(5, 512 * MIB);
+
+	(void)state;
+	g->used_pages = 200 * MIB;
+	run(15 * S);
+	assert_int_equal(g->balloon_target_pages, 248 * MIB);
+	assert_int_equal(g->alloc_pages, 248 * MIB);
+	assert_int_equal(g->limit_pages, 249 * MIB);
+	assert_string_equal(fake_node_get(g, "memory/target"), "253952");
+}
+
+static void test_M9_offset_to_xens_count_is_learnt(void **state)
+{
+	struct fake_guest *g = add(5, 512 * MIB);
+
+	(void)state;
+	g->offset_pages = 300;
+	g->alloc_pages += 300;
+	g->limit_pages += 300;
+	run(2 * S);
+	assert_int_equal(served(g)->offset_pages, 300);
+	g->used_pages += 30 * MIB;
+	run(S);
+	assert_int_equal(g->alloc_pages, g->balloon_target_pages + 300);
+	assert_int_equal(g->limit_pages, g->alloc_pages + MIB);
+}
+
+static void test_C2_I4_silent_guest_is_held(void **state)
+{
+	struct fake_guest *needy = add(5, 512 * MIB), *silent;
+
+	(void)state;
+	silent = add(6, 1024 * MIB);
+	silent->used_pages = 200 * MIB;
+	d.config.tuning.release_ns = 3600 * S;
+	add_filler(0);
+	d.config.reserve_pages = d.config.hard_pages;
+	run(2 * S);
+	silent->mute = true;
+	run(4 * S);
+	needy->used_pages += 40 * MIB;
+	run(4 * S);
+	assert_non_null(served(silent));
+	assert_int_equal(silent->balloon_target_pages, 1024 * MIB);
+	silent->mute = false;
+	run(4 * S);
+	assert_true(silent->balloon_target_pages < 1024 * MIB);
+	assert_true(fake_guest_available(needy) >= REST);
+}
+
+static void test_L5_paused_guest_is_held(void **state)
+{
+	struct fake_guest *g = add(5, 1024 * MIB);
+
+	(void)state;
+	g->used_pages = 200 * MIB;
+	run(2 * S);
+	g->paused = true;
+	run(30 * S);
+	assert_non_null(served(g));
+	assert_int_equal(served(g)->target_pages, 1024 * MIB);
+}
+
+static unsigned int passes;
+
+static void count_pass(const struct cagma_tuning *tuning,
+		       const struct cagma_host_view *host,
+		       const struct cagma_guest_view *guests, size_t count,
+		       bool periodic, struct cagma_decision *decisions)
+{
+	passes++;
+	cagma_policy_find("cagma")->decide(tuning, host, guests, count,
+					   periodic, decisions);
+}
+
+static void test_K2_late_timer_is_one_pass(void **state)
+{
+	static const struct cagma_policy counting = { "counting", true,
+						      count_pass };
+
+	(void)state;
+	d.config.policy = &counting;
+	add(5, 512 * MIB);
+	run(2 * S);
+	passes = 0;
+	fake_clock_advance(60 * S);
+	serve();
+	assert_int_equal(passes, 1);
+	run(S - STEP);
+	assert_int_equal(passes, 1);
+	run(10 * S);
+	assert_int_equal(passes, 11);
+}
+
+/* ---- hostile guests ---- */
+
+static void test_G1_wrong_magic_is_refused_and_backed_off(void **state)
+{
+	struct fake_guest *bad = add(5, 512 * MIB), *good = add(6, 512 * MIB);
+
+	(void)state;
+	fake_guest_step(bad);
+	bad->page->header.magic++;
+	run(60 * S);
+	assert_null(served(bad));
+	assert_true(good->attached);
+	assert_in_range(fake_calls(FAKE_GRANTS_MAP), 3, 8);
+	assert_in_range(fake_log_lines(), 3, 8);
+	assert_non_null(strstr(fake_log_last(), "wrong-magic"));
+	assert_int_equal(fake_mappings(), 1);
+	bad->page->header.magic--;
+	run(120 * S);
+	assert_true(bad->attached);
+}
+
+static void test_G18_G19_bad_grant_or_port(void **state)
+{
+	struct fake_guest *g = add(5, 512 * MIB);
+
+	(void)state;
+	fake_guest_step(g);
+	g->gref++;
+	run(5 * S);
+	assert_null(served(g));
+	g->gref--;
+	g->port++;
+	run(5 * S);
+	assert_null(served(g));
+	assert_int_equal(fake_mappings() + fake_channels(), 0);
+	g->port--;
+	run(60 * S);
+	assert_non_null(served(g));
+}
+
+static void test_S1_bad_nodes_are_refused(void **state)
+{
+	static const struct {
+		const char *node;
+		const char *value;
+		size_t length;
+	} bad[] = {
+		{ "data/cagma/offer", "1 105 15", 8 },
+		{ "data/cagma/offer", "1 105\0 15 1", 11 },
+		{ "data/cagma/offer", "1 105 15 000000000000000000000000000000"
+		  "000000000000000000000000001", 66 },
+		{ "memory/target", "-1", 2 },
+		{ "memory/target", "0x80000", 7 },
+		{ "memory/target", "", 0 },
+		{ "memory/static-max", "99999999999999999999", 20 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct fake_guest *g;
+
+		begin(state);
+		g = add(5, 512 * MIB);
+		fake_guest_step(g);
+		fake_node_set(g, bad[i].node, bad[i].value, bad[i].length);
+		assert_int_equal(start(), 0);
+		run(5 * S);
+		assert_int_equal(d.loop.guest_count, 0);
+		end(state);
+	}
+	begin(state);
+}
+
+static void test_G9_liar_is_left_and_backed_off(void **state)
+{
+	struct fake_guest *liar = add(5, 512 * MIB), *good = add(6, 512 * MIB);
+
+	(void)state;
+	for (int second = 0; second < 60; second++) {
+		run(S);
+		liar->head -= 8;
+	}
+	assert_true(good->attached);
+	assert_in_range(fake_calls(FAKE_GRANTS_MAP), 4, 9);
+	assert_in_range(fake_log_lines(), 4, 16);
+}
+
+/* As fast as it can: a sample and a kick every 10 ms, for 5 s. */
+static unsigned int storm(struct fake_guest *g)
+{
+	uint64_t before = served(g)->kicks;
+
+	for (int i = 0; i < 500; i++) {
+		fake_guest_publish(g, CAGMA_REASON_SWAP);
+		fake_guest_kick(g);
+		run(STEP);
+	}
+	return (unsigned int)(served(g)->kicks - before);
+}
+
+static void test_G14_kick_storm_wakes_20_times_a_second(void **state)
+{
+	static const uint64_t period_ns[] = { 100 * MS, S, 20 * S };
+
+	for (size_t i = 0; i < ARRAY_SIZE(period_ns); i++) {
+		struct fake_guest *stormy, *victim;
+
+		begin(state);
+		d.config.period_ns = period_ns[i];
+		assert_int_equal(start(), 0);
+		stormy = add(5, 512 * MIB);
+		victim = add(6, 512 * MIB);
+		run(21 * S);
+		assert_in_range(storm(stormy), 80, 6 * 21);
+		victim->used_pages += 30 * MIB;
+		fake_guest_step(victim);
+		serve();
+		assert_true(victim->balloon_target_pages >= 542 * MIB);
+		end(state);
+	}
+	begin(state);
+}
+
+static void test_G14_masked_guest_is_heard_again(void **state)
+{
+	struct fake_guest *g = add(5, 512 * MIB);
+
+	(void)state;
+	run(2 * S);
+	storm(g);
+	run(2 * S);
+	g->used_pages += 30 * MIB;
+	fake_guest_step(g);
+	serve();
+	assert_true(g->balloon_target_pages >= 542 * MIB);
+}
+
+static void test_G11_I8_overwritten_mailbox_harms_its_guest_only(void **state)
+{
+	struct fake_guest *vandal = add(5, 512 * MIB), *good = add(6, 512 * MIB);
+
+	(void)state;
+	run(2 * S);
+	for (int i = 0; i < 50; i++) {
+		memset(&vandal->page->mailbox, i, sizeof(vandal->page->mailbox));
+		memset(&vandal->page->doorbell, i,
+		       sizeof(vandal->page->doorbell));
+		run(100 * MS);
+	}
+	good->used_pages += 30 * MIB;
+	fake_guest_step(good);
+	serve();
+	assert_true(good->balloon_target_pages >= 542 * MIB);
+	assert_int_equal(served(vandal)->target_pages, 512 * MIB);
+}
+
+/* Every word of its samples, all the time. */
+static void test_G5_G7_samples_of_ones_change_nothing(void **state)
+{
+	struct fake_guest *g = add(5, 512 * MIB);
+	struct cagma_slot *slot;
+
+	(void)state;
+	run(2 * S);
+	g->mute = true;
+	for (int i = 0; i < 100; i++) {
+		fake_guest_publish(g, CAGMA_REASON_PERIODIC);
+		slot = &g->page->slot[(g->head - 1) % CAGMA_SLOT_COUNT];
+		memset(&slot->sample, 0xff, sizeof(slot->sample));
+		run(50 * MS);
+	}
+	assert_int_equal(served(g)->target_pages, 512 * MIB);
+	assert_true(served(g)->track.impossible >= 90);
+	assert_int_equal(d.loop.emergencies, 0);
+}
+
+/* ---- faults around the daemon ---- */
+
+/* Start, attach, emergency, end, with one call failing on the way. */
+static void live_with_failure(void **state, enum fake_call call,
+			      unsigned int nth)
+{
+	struct fake_guest *g;
+	int err;
+
+	begin(state);
+	g = add(5, 512 * MIB);
+	fake_fail(call, nth, -EIO);
+	err = start();
+	if (err) {
+		assert_int_equal(err, -EIO);
+		assert_nothing_is_held();
+		assert_int_equal(start(), 0);
+	}
+	run(5 * S);
+	g->used_pages += 30 * MIB;
+	run(5 * S);
+	assert_true(g->attached);
+	assert_true(g->balloon_target_pages >= 542 * MIB);
+	end(state);
+}
+
+static void test_R4_every_call_fails_once(void **state)
+{
+	for (int call = 0; call < FAKE_CALLS; call++)
+		for (unsigned int nth = 1; nth <= 4; nth++)
+			live_with_failure(state, (enum fake_call)call, nth);
+	begin(state);
+}
+
+static void test_C4_xenstore_is_gone(void **state)
+{
+	struct fake_guest *g = add(5, 512 * MIB);
+
+	(void)state;
+	run(2 * S);
+	fake_fail(FAKE_XS_REPLACE, 1, -EIO);
+	g->used_pages += 30 * MIB;
+	fake_guest_step(g);
+	serve();
+	assert_true(g->balloon_target_pages >= 542 * MIB);
+	assert_non_null(strstr(fake_log_last(), "memory/target"));
+}
+
+static void test_dry_run_writes_nothing(void **state)
+{
+	struct fake_guest *g = add(5, 512 * MIB);
+	struct cagma_page *page = g->page;
+	struct cagma_page zero = { 0 };
+
+	(void)state;
+	d.dry_run = true;
+	assert_int_equal(start(), 0);
+	g->used_pages += 30 * MIB;
+	run(5 * S);
+	assert_non_null(served(g));
+	assert_true(d.loop.target_changes > 0);
+	assert_memory_equal(&page->mailbox, &zero.mailbox, 64);
+	assert_memory_equal(&page->doorbell, &zero.doorbell, 64);
+	assert_int_equal(fake_op_count(), 0);
+	assert_int_equal(fake_calls(FAKE_XEN_SET_LIMIT), 0);
+	assert_int_equal(fake_calls(FAKE_XS_REPLACE), 0);
+}
+
+static void test_static_policy_asks_for_no_kicks(void **state)
+{
+	struct fake_guest *g = add(5, 512 * MIB);
+
+	(void)state;
+	d.config.policy = cagma_policy_find("static");
+	run(2 * S);
+	assert_true(g->attached);
+	g->used_pages += 30 * MIB;
+	run(5 * S);
+	assert_int_equal(g->kicks, 0);
+	assert_int_equal(g->balloon_target_pages, 512 * MIB);
+	assert_int_equal(fake_calls(FAKE_XEN_SET_LIMIT), 0);
+}
+
+static void test_C6_second_instance_is_refused(void **state)
+{
+	char dir[] = "/tmp/cagma-test-run-XXXXXX", path[64];
+	int owner, first;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	first = cagma_daemon_lock(dir, &owner);
+	assert_true(first >= 0);
+	assert_int_equal(cagma_daemon_lock(dir, &owner), -EBUSY);
+	assert_int_equal(owner, getpid());
+	close(first);
+	first = cagma_daemon_lock(dir, &owner);
+	assert_true(first >= 0);
+	close(first);
+	snprintf(path, sizeof(path), "%s/" CAGMA_LOCK, dir);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(dir), 0);
+}
+
+static void test_run_dir_that_cannot_be(void **state)
+{
+	int owner;
+
+	(void)state;
+	assert_int_equal(cagma_daemon_lock("/nowhere/at/all", &owner), -ENOENT);
+	assert_int_equal(cagma_daemon_lock("/dev/null", &owner), -ENOTDIR);
+}
+
+#define RUNNING(name) cmocka_unit_test_setup_teardown(name, begin_running, end)
+#define STOPPED(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		RUNNING(test_guest_is_attached),
+		RUNNING(test_guest_settings_are_used),
+		RUNNING(test_guest_that_closes_is_unmapped),
+		RUNNING(test_L4_domain_that_is_destroyed_is_unmapped),
+		RUNNING(test_L8_domid_is_used_again),
+		RUNNING(test_L6_new_epoch_is_a_new_attachment),
+		RUNNING(test_L11_200_guests_at_once),
+		RUNNING(test_C13_daemon_goes_and_another_adopts),
+		RUNNING(test_C1_nobody_is_shrunk_after_the_start),
+		RUNNING(test_emergency_is_answered_at_once),
+		RUNNING(test_reaction_is_counted_once),
+		RUNNING(test_I3_donor_gives_before_the_needy_gets),
+		RUNNING(test_emergency_is_denied_when_there_is_nothing),
+		RUNNING(test_I1_M2_other_domain_takes_the_reserve),
+		RUNNING(test_C8_emergency_that_xen_refuses_is_denied),
+		RUNNING(test_steady_state_needs_no_xenstore),
+		RUNNING(test_surplus_is_released_and_mirrored),
+		RUNNING(test_M9_offset_to_xens_count_is_learnt),
+		RUNNING(test_C2_I4_silent_guest_is_held),
+		RUNNING(test_L5_paused_guest_is_held),
+		RUNNING(test_K2_late_timer_is_one_pass),
+		RUNNING(test_G1_wrong_magic_is_refused_and_backed_off),
+		RUNNING(test_G18_G19_bad_grant_or_port),
+		STOPPED(test_S1_bad_nodes_are_refused),
+		RUNNING(test_G9_liar_is_left_and_backed_off),
+		STOPPED(test_G14_kick_storm_wakes_20_times_a_second),
+		RUNNING(test_G14_masked_guest_is_heard_again),
+		RUNNING(test_G11_I8_overwritten_mailbox_harms_its_guest_only),
+		RUNNING(test_G5_G7_samples_of_ones_change_nothing),
+		STOPPED(test_R4_every_call_fails_once),
+		RUNNING(test_C4_xenstore_is_gone),
+		STOPPED(test_dry_run_writes_nothing),
+		RUNNING(test_static_policy_asks_for_no_kicks),
+		STOPPED(test_C6_second_instance_is_refused),
+		STOPPED(test_run_dir_that_cannot_be),
+	};
+
+	return cmocka_run_group_tests_name("daemon", tests, NULL, NULL);
+}

@@ -1,0 +1,762 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The "cagma" policy and the invariants that watch over it. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config.h"
+#include "invariant.h"
+#include "policy.h"
+#include "unit.h"
+
+#define GUESTS_MAX	4096
+#define HOSTS		10000
+#define FLOOR		(48 * MIB)
+
+static struct cagma_tuning tuning;
+static struct cagma_host_view host;
+static struct cagma_guest_view guest[GUESTS_MAX];
+static struct cagma_decision decision[GUESTS_MAX];
+static size_t count;
+
+/* A host with 1 GiB to spare, past the grace time, without guests. */
+static int begin(void **state)
+{
+	struct cagma_config config;
+
+	(void)state;
+	cagma_config_init(&config);
+	tuning = config.tuning;
+	host = (struct cagma_host_view){
+		.spare_pages = GIB,
+		.reserve_pages = config.reserve_pages,
+		.hard_pages = config.hard_pages,
+		.up_ns = 3600 * S,
+	};
+	count = 0;
+	return 0;
+}
+
+/* A guest at rest that has what it wants: target = used + CMA. */
+static struct cagma_guest_view *add(uint64_t used_pages)
+{
+	struct cagma_guest_view *g = &guest[count++];
+
+	*g = (struct cagma_guest_view){
+		.alloc_pages = used_pages + FLOOR,
+		.target_pages = used_pages + FLOOR,
+		.used_pages = used_pages,
+		.used_donor_pages = used_pages,
+		.used_release_pages = used_pages,
+		.min_pages = 96 * MIB,
+		.max_pages = 64 * GIB,
+		.weight = 1,
+		.covered = true,
+	};
+	return g;
+}
+
+/* One that lacks `pages`, with an emergency open. */
+static struct cagma_guest_view *add_needy(uint64_t pages)
+{
+	struct cagma_guest_view *g = add(256 * MIB);
+
+	g->used_pages += pages;
+	g->emergency = true;
+	return g;
+}
+
+/* One that has `pages` more than it wants. */
+static struct cagma_guest_view *add_donor(uint64_t pages)
+{
+	struct cagma_guest_view *g = add(256 * MIB);
+
+	g->alloc_pages += pages;
+	g->target_pages += pages;
+	return g;
+}
+
+static void decide(bool periodic)
+{
+	cagma_policy_find("cagma")->decide(&tuning, &host, guest, count,
+					   periodic, decision);
+}
+
+static int64_t change(size_t i)
+{
+	return (int64_t)(decision[i].target_pages - guest[i].target_pages);
+}
+
+/* What may be given at once; with the hard reserve it makes the spare. */
+static void set_usable(uint64_t pages)
+{
+	host.spare_pages = host.hard_pages + pages;
+}
+
+/* ---- names ---- */
+
+static void test_policies_are_found_by_name(void **state)
+{
+	(void)state;
+	assert_true(cagma_policy_find("cagma")->answers_kicks);
+	assert_false(cagma_policy_find("static")->answers_kicks);
+	assert_null(cagma_policy_find(""));
+	assert_null(cagma_policy_find("cagma|static"));
+	assert_string_equal(cagma_policy_names(), "cagma|static");
+	assert_string_equal(cagma_why_name(CAGMA_WHY_DONATE), "donate");
+	assert_string_equal(cagma_why_name(CAGMA_WHY_COUNT), "unknown");
+}
+
+static void test_static_keeps_everything(void **state)
+{
+	(void)state;
+	add_needy(100 * MIB);
+	add_donor(500 * MIB);
+	cagma_policy_find("static")->decide(&tuning, &host, guest, count, true,
+					    decision);
+	assert_int_equal(change(0), 0);
+	assert_int_equal(change(1), 0);
+}
+
+/* ---- the critical memory amount ---- */
+
+static void test_cma_is_the_largest_of_its_terms(void **state)
+{
+	struct cagma_guest_view *g = add(256 * MIB);
+
+	(void)state;
+	decide(true);
+	assert_int_equal(decision[0].cma_pages, FLOOR);
+	assert_int_equal(decision[0].threshold_pages, 36 * MIB);
+	g->growth_pages = 60 * MIB;
+	decide(true);
+	assert_int_equal(decision[0].cma_pages, 60 * MIB);
+	g->task_pages = 400 * MIB;
+	decide(true);
+	assert_int_equal(decision[0].cma_pages, 100 * MIB);
+}
+
+static void test_cma_makes_room_for_what_returns_from_swap(void **state)
+{
+	struct cagma_guest_view *g = add(256 * MIB);
+
+	(void)state;
+	g->swapped_pages = 80 * MIB;
+	decide(true);
+	assert_int_equal(decision[0].cma_pages, FLOOR);
+	g->swap_in_pages = 10 * MIB;
+	decide(true);
+	assert_int_equal(decision[0].cma_pages, FLOOR + 20 * MIB);
+	g->swap_in_pages = 70 * MIB;
+	decide(true);
+	assert_int_equal(decision[0].cma_pages, FLOOR + 80 * MIB);
+}
+
+/* ---- giving ---- */
+
+static void test_need_is_met_exactly(void **state)
+{
+	(void)state;
+	add_needy(100 * MIB);
+	decide(false);
+	assert_int_equal(change(0), 100 * MIB);
+	assert_int_equal(decision[0].unmet_pages, 0);
+	assert_int_equal(decision[0].why, CAGMA_WHY_EMERGENCY);
+}
+
+static void test_emergency_beats_periodic(void **state)
+{
+	(void)state;
+	set_usable(150 * MIB);
+	add_needy(100 * MIB)->emergency = false;
+	add_needy(100 * MIB);
+	decide(true);
+	assert_int_equal(change(1), 100 * MIB);
+	assert_int_equal(decision[1].why, CAGMA_WHY_EMERGENCY);
+	assert_int_equal(change(0), 0);
+	assert_int_equal(decision[0].unmet_pages, 100 * MIB);
+}
+
+static void test_emergency_pass_serves_emergencies_only(void **state)
+{
+	(void)state;
+	add_needy(100 * MIB)->emergency = false;
+	add_needy(100 * MIB);
+	decide(false);
+	assert_int_equal(change(0), 0);
+	assert_int_equal(change(1), 100 * MIB);
+	decide(true);
+	assert_int_equal(change(0), 100 * MIB);
+	assert_int_equal(decision[0].why, CAGMA_WHY_GROW);
+}
+
+static void test_periodic_leaves_the_reserve(void **state)
+{
+	const uint64_t reserve = host.reserve_pages - host.hard_pages;
+
+	(void)state;
+	set_usable(reserve + 30 * MIB);
+	add_needy(100 * MIB)->emergency = false;
+	decide(true);
+	assert_int_equal(change(0), 30 * MIB);
+	guest[0].emergency = true;
+	decide(true);
+	assert_int_equal(change(0), reserve + 30 * MIB);
+}
+
+static void test_I1_hard_reserve_is_never_given(void **state)
+{
+	(void)state;
+	add_needy(100 * MIB);
+	host.spare_pages = host.hard_pages + 10 * MIB;
+	decide(false);
+	assert_int_equal(change(0), 10 * MIB);
+	assert_int_equal(decision[0].unmet_pages, 90 * MIB);
+	host.spare_pages = host.hard_pages;
+	decide(false);
+	assert_int_equal(change(0), 0);
+	host.spare_pages = 0;
+	decide(false);
+	assert_int_equal(change(0), 0);
+}
+
+static void test_M2_below_the_reserve_there_are_only_decreases(void **state)
+{
+	(void)state;
+	host.spare_pages = host.hard_pages / 2;
+	add_needy(100 * MIB);
+	add_donor(300 * MIB);
+	decide(true);
+	assert_int_equal(change(0), 0);
+	assert_true(change(1) < 0);
+}
+
+static void test_M10_shortage_is_shared_by_weight(void **state)
+{
+	(void)state;
+	set_usable(120 * MIB);
+	add_needy(200 * MIB)->weight = 1;
+	add_needy(200 * MIB)->weight = 2;
+	add_needy(200 * MIB)->weight = 3;
+	decide(false);
+	assert_int_equal(change(0), 20 * MIB);
+	assert_int_equal(change(1), 40 * MIB);
+	assert_int_equal(change(2), 60 * MIB);
+}
+
+static void test_M10_what_one_leaves_goes_to_the_others(void **state)
+{
+	(void)state;
+	set_usable(120 * MIB);
+	add_needy(10 * MIB);
+	add_needy(200 * MIB);
+	add_needy(200 * MIB);
+	decide(false);
+	assert_int_equal(change(0), 10 * MIB);
+	assert_int_equal(change(1), 55 * MIB);
+	assert_int_equal(change(2), 55 * MIB);
+}
+
+static void test_I2_max_is_never_passed(void **state)
+{
+	struct cagma_guest_view *g = add_needy(100 * MIB);
+
+	(void)state;
+	g->max_pages = g->target_pages + 40 * MIB;
+	decide(false);
+	assert_int_equal(change(0), 40 * MIB);
+	g->max_pages = g->target_pages;
+	decide(false);
+	assert_int_equal(change(0), 0);
+	assert_int_equal(decision[0].unmet_pages, 0);
+}
+
+static void test_I2_below_min_is_brought_to_min(void **state)
+{
+	struct cagma_guest_view *g = add(10 * MIB);
+
+	(void)state;
+	decide(true);
+	assert_int_equal(change(0), g->min_pages - g->target_pages);
+}
+
+static void test_little_needs_are_not_worth_a_change(void **state)
+{
+	(void)state;
+	add_needy(2 * MIB - 1);
+	add_needy(2 * MIB);
+	decide(false);
+	assert_int_equal(change(0), 0);
+	assert_int_equal(change(1), 2 * MIB);
+}
+
+/* ---- taking ---- */
+
+static void test_I3_increase_waits_for_the_donor(void **state)
+{
+	(void)state;
+	set_usable(0);
+	host.reserve_pages = host.hard_pages;
+	add_needy(100 * MIB);
+	add_donor(300 * MIB);
+	decide(false);
+	assert_int_equal(change(0), 0);
+	assert_int_equal(change(1), -(int64_t)(100 * MIB));
+	assert_int_equal(decision[1].why, CAGMA_WHY_DONATE);
+}
+
+static void test_donors_give_in_proportion(void **state)
+{
+	(void)state;
+	set_usable(0);
+	host.reserve_pages = host.hard_pages;
+	add_needy(100 * MIB);
+	add_donor(300 * MIB);
+	add_donor(100 * MIB);
+	decide(false);
+	assert_int_equal(change(1), -(int64_t)(75 * MIB));
+	assert_int_equal(change(2), -(int64_t)(25 * MIB));
+}
+
+static void test_I5_donor_keeps_used_and_cma_and_min(void **state)
+{
+	(void)state;
+	set_usable(0);
+	add_needy(10 * GIB);
+	add_donor(300 * MIB);
+	add_donor(300 * MIB)->used_donor_pages += 200 * MIB;
+	add_donor(300 * MIB);
+	guest[3].min_pages = guest[3].target_pages - 50 * MIB;
+	decide(false);
+	assert_int_equal(change(1), -(int64_t)(300 * MIB));
+	assert_int_equal(change(2), -(int64_t)(100 * MIB));
+	assert_int_equal(change(3), -(int64_t)(50 * MIB));
+}
+
+static void test_reserve_is_refilled_from_donors(void **state)
+{
+	(void)state;
+	host.spare_pages = host.reserve_pages - 20 * MIB;
+	add_donor(300 * MIB);
+	decide(false);
+	assert_int_equal(change(0), -(int64_t)(20 * MIB));
+	assert_int_equal(decision[0].why, CAGMA_WHY_DONATE);
+}
+
+static void test_incoming_memory_is_not_asked_for_twice(void **state)
+{
+	(void)state;
+	set_usable(0);
+	host.reserve_pages = host.hard_pages;
+	add_needy(100 * MIB);
+	add_donor(300 * MIB);
+	add(256 * MIB)->alloc_pages += 100 * MIB;
+	decide(false);
+	assert_int_equal(change(1), 0);
+	guest[2].alloc_pages -= 30 * MIB;
+	decide(false);
+	assert_int_equal(change(1), -(int64_t)(30 * MIB));
+}
+
+static void test_guest_in_an_emergency_gives_nothing(void **state)
+{
+	(void)state;
+	set_usable(0);
+	add_needy(100 * MIB);
+	add_donor(300 * MIB)->emergency = true;
+	decide(true);
+	assert_int_equal(change(1), 0);
+}
+
+static void test_release_needs_a_long_and_large_surplus(void **state)
+{
+	struct cagma_guest_view *g = add_donor(tuning.release_pages);
+
+	(void)state;
+	decide(false);
+	assert_int_equal(change(0), 0);
+	decide(true);
+	assert_int_equal(change(0), -(int64_t)tuning.release_pages);
+	assert_int_equal(decision[0].why, CAGMA_WHY_RELEASE);
+	g->covered = false;
+	decide(true);
+	assert_int_equal(change(0), 0);
+	g->covered = true;
+	g->used_release_pages++;
+	decide(true);
+	assert_int_equal(change(0), 0);
+}
+
+static void test_release_keeps_min(void **state)
+{
+	struct cagma_guest_view *g = add(10 * MIB);
+
+	(void)state;
+	g->target_pages = g->alloc_pages = 500 * MIB;
+	decide(true);
+	assert_int_equal(decision[0].target_pages, g->min_pages);
+}
+
+static void test_nothing_is_released_while_somebody_lacks_memory(void **state)
+{
+	(void)state;
+	set_usable(0);
+	add_needy(50 * MIB);
+	add_donor(300 * MIB);
+	decide(true);
+	assert_int_equal(decision[1].why, CAGMA_WHY_DONATE);
+	assert_true(change(1) > -(int64_t)(300 * MIB));
+}
+
+static void test_C1_nobody_is_shrunk_in_the_grace_time(void **state)
+{
+	(void)state;
+	set_usable(20 * MIB);
+	host.up_ns = tuning.grace_ns - 1;
+	add_needy(100 * MIB);
+	add_donor(300 * MIB);
+	decide(true);
+	assert_int_equal(change(0), 20 * MIB);
+	assert_int_equal(change(1), 0);
+	host.up_ns++;
+	decide(true);
+	assert_true(change(1) < 0);
+}
+
+static void test_I4_stale_or_held_guests_are_left_alone(void **state)
+{
+	(void)state;
+	set_usable(50 * MIB);
+	add_needy(100 * MIB)->age_ns = tuning.stale_ns + 1;
+	add_needy(100 * MIB)->held = true;
+	add_donor(300 * MIB)->age_ns = UINT64_MAX;
+	add_donor(300 * MIB)->held = true;
+	decide(true);
+	for (size_t i = 0; i < count; i++) {
+		assert_int_equal(change(i), 0);
+		assert_int_equal(decision[i].unmet_pages, 0);
+	}
+	guest[0].age_ns = tuning.stale_ns;
+	decide(true);
+	assert_int_equal(change(0), 50 * MIB);
+}
+
+/* ---- any host ---- */
+
+static uint64_t random_state;
+
+static uint64_t below(uint64_t n)
+{
+	return unit_random_below(&random_state, n);
+}
+
+static bool one_in(uint64_t n)
+{
+	return below(n) == 0;
+}
+
+static void random_guest(struct cagma_guest_view *g, uint64_t scale)
+{
+	uint64_t used = below(scale), target = below(scale);
+	uint64_t min = below(scale), max = min + below(scale);
+
+	*g = (struct cagma_guest_view){
+		.alloc_pages = one_in(4) ? below(scale) : target,
+		.target_pages = target,
+		.used_pages = used,
+		.used_donor_pages = used + (one_in(2) ? below(scale) : 0),
+		.used_release_pages = used + (one_in(2) ? below(scale) : 0),
+		.growth_pages = one_in(2) ? below(scale / 4) : 0,
+		.task_pages = one_in(4) ? below(scale) : 0,
+		.swapped_pages = one_in(4) ? below(scale) : 0,
+		.swap_in_pages = one_in(4) ? below(scale) : 0,
+		.min_pages = min,
+		.max_pages = max,
+		.weight = (uint32_t)(1 + below(10000)),
+		.age_ns = one_in(4) ? below(6 * S) : below(S),
+		.covered = !one_in(3),
+		.emergency = one_in(3),
+		.held = one_in(8),
+	};
+}
+
+static void random_host(void **state)
+{
+	const uint64_t scale = one_in(10) ? UINT64_C(1) << 36 : 4 * GIB;
+	size_t guests = one_in(20) ? 100 : 12;
+
+	begin(state);
+	host.spare_pages = one_in(3) ? below(host.reserve_pages) :
+				       below(scale);
+	host.up_ns = one_in(4) ? below(20 * S) : 3600 * S;
+	count = below(guests);
+	for (size_t i = 0; i < count; i++)
+		random_guest(&guest[i], scale);
+}
+
+static uint64_t granted(void)
+{
+	uint64_t pages = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (change(i) > 0)
+			pages += (uint64_t)change(i);
+	return pages;
+}
+
+static void check_invariants(void)
+{
+	int64_t before = (int64_t)host.spare_pages;
+
+	assert_int_equal(cagma_invariant_check(&tuning, &host, before,
+					       before - (int64_t)granted(),
+					       guest, decision, count), 0);
+}
+
+/* A change has a reason of its own direction. */
+static bool is_explained(size_t i)
+{
+	enum cagma_why why = decision[i].why;
+
+	if (change(i) > 0)
+		return why == CAGMA_WHY_EMERGENCY || why == CAGMA_WHY_GROW;
+	if (change(i) < 0)
+		return why == CAGMA_WHY_DONATE || why == CAGMA_WHY_RELEASE;
+	return true;
+}
+
+/* What the policy promises beyond the invariants. */
+static void check_promises(bool periodic)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct cagma_guest_view *g = &guest[i];
+		uint64_t used;
+
+		assert_true(is_explained(i));
+		if (g->held || g->age_ns > tuning.stale_ns)
+			assert_int_equal(change(i), 0);
+		if (change(i) > 0)
+			assert_true(periodic || g->emergency);
+		if (change(i) >= 0)
+			continue;
+		assert_true(host.up_ns >= tuning.grace_ns);
+		used = decision[i].why == CAGMA_WHY_DONATE ?
+			g->used_donor_pages : g->used_release_pages;
+		assert_true(decision[i].target_pages >=
+			    used + decision[i].cma_pages);
+	}
+}
+
+/* The same guests in another order get the same. */
+static void check_order(bool periodic)
+{
+	static struct cagma_guest_view other[GUESTS_MAX];
+	static struct cagma_decision result[GUESTS_MAX];
+	size_t shift = count ? below(count) : 0;
+
+	for (size_t i = 0; i < count; i++)
+		other[i] = guest[count - 1 - (i + shift) % count];
+	cagma_policy_find("cagma")->decide(&tuning, &host, other, count,
+					   periodic, result);
+	for (size_t i = 0; i < count; i++)
+		assert_memory_equal(&result[i],
+				    &decision[count - 1 - (i + shift) % count],
+				    sizeof(result[i]));
+}
+
+static uint64_t choose_seed(void)
+{
+	const char *text = getenv("CAGMA_SEED");
+	uint64_t seed = text ? strtoull(text, NULL, 0) : 20260724;
+
+	print_message("# CAGMA_SEED=%llu\n", (unsigned long long)seed);
+	return seed ? seed : 1;
+}
+
+static void test_I1_to_I6_hold_on_any_host(void **state)
+{
+	random_state = choose_seed();
+	for (int i = 0; i < HOSTS; i++) {
+		bool periodic = one_in(2);
+
+		random_host(state);
+		decide(periodic);
+		check_invariants();
+		check_promises(periodic);
+		check_order(periodic);
+	}
+}
+
+/* Given time, the needy are served and nobody moves to and fro. */
+static void test_M10_decisions_settle(void **state)
+{
+	(void)state;
+	host.spare_pages = host.reserve_pages;
+	add_needy(100 * MIB);
+	add_donor(300 * MIB);
+	add_donor(50 * MIB);
+	for (int round = 0; round < 10; round++) {
+		decide(true);
+		for (size_t i = 0; i < count; i++) {
+			host.spare_pages -= (uint64_t)change(i);
+			guest[i].target_pages = decision[i].target_pages;
+			guest[i].alloc_pages = decision[i].target_pages;
+		}
+	}
+	assert_int_equal(guest[0].target_pages, 356 * MIB + FLOOR);
+	decide(true);
+	for (size_t i = 0; i < count; i++)
+		assert_int_equal(change(i), 0);
+	assert_true(host.spare_pages >= host.reserve_pages);
+}
+
+static void test_M12_huge_host_with_4096_guests(void **state)
+{
+	(void)state;
+	set_usable(16 * 1024 * GIB);
+	for (size_t i = 0; i < GUESTS_MAX; i++) {
+		struct cagma_guest_view *g = add_needy(i * GIB);
+
+		g->used_pages = UINT64_C(1) << 36;
+		g->growth_pages = g->swapped_pages = UINT64_C(1) << 36;
+		g->task_pages = UINT64_C(1) << 36;
+		g->swap_in_pages = UINT64_MAX;
+		g->max_pages = UINT64_C(1) << 36;
+		g->weight = 10000;
+	}
+	decide(true);
+	check_invariants();
+	assert_in_range(granted(), 16 * 1024 * GIB - GUESTS_MAX,
+			16 * 1024 * GIB);
+}
+
+static void test_M12_4096_different_needs_are_met(void **state)
+{
+	(void)state;
+	set_usable(17 * 1024 * GIB);
+	for (size_t i = 0; i < GUESTS_MAX; i++)
+		add_needy((i + 1) * 2 * MIB);
+	decide(false);
+	check_invariants();
+	for (size_t i = 0; i < count; i++)
+		assert_int_equal(change(i), (i + 1) * 2 * MIB);
+}
+
+static void test_M12_guest_of_one_page(void **state)
+{
+	struct cagma_guest_view *g = add(0);
+
+	(void)state;
+	g->alloc_pages = g->target_pages = 1;
+	g->min_pages = g->max_pages = 1;
+	decide(true);
+	assert_int_equal(change(0), 0);
+}
+
+/* ---- the watchman ---- */
+
+static unsigned int check(int64_t before, int64_t after)
+{
+	return cagma_invariant_check(&tuning, &host, before, after, guest,
+				     decision, count);
+}
+
+static void test_I1_violation_is_found(void **state)
+{
+	const int64_t hard = (int64_t)host.hard_pages;
+
+	(void)state;
+	assert_int_equal(check(hard + 5, hard), 0);
+	assert_int_equal(check(hard + 5, hard - 1), CAGMA_I1);
+	assert_int_equal(check(hard - 5, hard - 5), 0);
+	assert_int_equal(check(hard - 5, hard - 6), CAGMA_I1);
+	assert_int_equal(check(-7, -8), CAGMA_I1);
+	assert_int_equal(check(-7, 0), 0);
+}
+
+static void test_I2_violation_is_found(void **state)
+{
+	struct cagma_guest_view *g = add(256 * MIB);
+
+	(void)state;
+	decide(true);
+	decision[0].target_pages = g->max_pages + 1;
+	assert_true(check(0, 0) & CAGMA_I2);
+	decision[0].target_pages = g->min_pages - 1;
+	assert_int_equal(check(0, 0), CAGMA_I2);
+	decision[0].target_pages = g->min_pages;
+	assert_int_equal(check(0, 0), 0);
+}
+
+static void test_I3_violation_is_found(void **state)
+{
+	(void)state;
+	set_usable(10 * MIB);
+	add(256 * MIB);
+	add(256 * MIB);
+	decide(true);
+	decision[0].target_pages += 10 * MIB;
+	assert_int_equal(check(0, 0), 0);
+	decision[0].target_pages++;
+	decision[1].target_pages--;
+	assert_int_equal(check(0, 0), CAGMA_I3);
+}
+
+static void test_I4_violation_is_found(void **state)
+{
+	(void)state;
+	add_donor(100 * MIB);
+	decide(true);
+	decision[0].target_pages = guest[0].target_pages - 1;
+	guest[0].age_ns = tuning.stale_ns;
+	assert_int_equal(check(0, 0), 0);
+	guest[0].age_ns++;
+	assert_int_equal(check(0, 0), CAGMA_I4);
+	decision[0].target_pages = guest[0].target_pages;
+	assert_int_equal(check(0, 0), 0);
+}
+
+#define POLICY_TEST(name) cmocka_unit_test_setup(name, begin)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		POLICY_TEST(test_policies_are_found_by_name),
+		POLICY_TEST(test_static_keeps_everything),
+		POLICY_TEST(test_cma_is_the_largest_of_its_terms),
+		POLICY_TEST(test_cma_makes_room_for_what_returns_from_swap),
+		POLICY_TEST(test_need_is_met_exactly),
+		POLICY_TEST(test_emergency_beats_periodic),
+		POLICY_TEST(test_emergency_pass_serves_emergencies_only),
+		POLICY_TEST(test_periodic_leaves_the_reserve),
+		POLICY_TEST(test_I1_hard_reserve_is_never_given),
+		POLICY_TEST(test_M2_below_the_reserve_there_are_only_decreases),
+		POLICY_TEST(test_M10_shortage_is_shared_by_weight),
+		POLICY_TEST(test_M10_what_one_leaves_goes_to_the_others),
+		POLICY_TEST(test_I2_max_is_never_passed),
+		POLICY_TEST(test_I2_below_min_is_brought_to_min),
+		POLICY_TEST(test_little_needs_are_not_worth_a_change),
+		POLICY_TEST(test_I3_increase_waits_for_the_donor),
+		POLICY_TEST(test_donors_give_in_proportion),
+		POLICY_TEST(test_I5_donor_keeps_used_and_cma_and_min),
+		POLICY_TEST(test_reserve_is_refilled_from_donors),
+		POLICY_TEST(test_incoming_memory_is_not_asked_for_twice),
+		POLICY_TEST(test_guest_in_an_emergency_gives_nothing),
+		POLICY_TEST(test_release_needs_a_long_and_large_surplus),
+		POLICY_TEST(test_release_keeps_min),
+		POLICY_TEST(test_nothing_is_released_while_somebody_lacks_memory),
+		POLICY_TEST(test_C1_nobody_is_shrunk_in_the_grace_time),
+		POLICY_TEST(test_I4_stale_or_held_guests_are_left_alone),
+		POLICY_TEST(test_I1_to_I6_hold_on_any_host),
+		POLICY_TEST(test_M10_decisions_settle),
+		POLICY_TEST(test_M12_huge_host_with_4096_guests),
+		POLICY_TEST(test_M12_4096_different_needs_are_met),
+		POLICY_TEST(test_M12_guest_of_one_page),
+		POLICY_TEST(test_I1_violation_is_found),
+		POLICY_TEST(test_I2_violation_is_found),
+		POLICY_TEST(test_I3_violation_is_found),
+		POLICY_TEST(test_I4_violation_is_found),
+	};
+
+	return cmocka_run_group_tests_name("policy", tests, NULL, NULL);
+}
