@@ -16,7 +16,7 @@ set -euo pipefail
 . /cagma/in/demo.conf
 
 readonly OUT=/cagma/out STATUS=/run/cagma-demo-status.json
-readonly ATTACH_S=60 STOP_S=30 SETTLE_S=3 STATUS_EVERY_S=2
+readonly ATTACH_S=60 STOP_S=90 SETTLE_S=3 STATUS_EVERY_S=2
 readonly LAST_LINE='^@E \{.*\}'
 
 read -ra memory_guests <<<"$MEMORY_GUESTS"

@@ -197,8 +197,10 @@ static void test_guest_settings_are_used(void **state)
 	static struct cagma_guest_config own = { "web", 200 * MIB, 300 * MIB,
 						 7 };
 	struct fake_guest *web = add(5, 256 * MIB), *db = add(6, 256 * MIB);
+	struct fake_guest *tiny = add(7, 64 * MIB);
 
 	(void)state;
+	fake_node_set(tiny, "memory/static-max", "65536", 5);
 	fake_node_set(web, "name", "web", 3);
 	d.config.guests = &own;
 	d.config.guest_count = 1;
@@ -212,6 +214,8 @@ static void test_guest_settings_are_used(void **state)
 	assert_int_equal(served(db)->max_pages, 4 * GIB);
 	assert_int_equal(served(db)->weight, 1);
 	assert_string_equal(served(db)->name, "dom6");
+	assert_int_equal(served(tiny)->min_pages, 64 * MIB);
+	assert_int_equal(served(tiny)->max_pages, 64 * MIB);
 }
 
 static void test_guest_that_closes_is_unmapped(void **state)
@@ -344,6 +348,8 @@ static void test_emergency_is_answered_at_once(void **state)
 	assert_int_equal(g->balloon_target_pages, fake_op(mail)->pages);
 	assert_false(g->event_open);
 	assert_int_equal(g->swap_out_pages, 0);
+	/* The sample that says so came before the channel was armed again. */
+	assert_int_equal(served(g)->reaction.count, 1);
 }
 
 static void test_reaction_is_counted_once(void **state)
@@ -359,7 +365,26 @@ static void test_reaction_is_counted_once(void **state)
 	assert_int_equal(served(g)->answered, 1);
 	assert_int_equal(served(g)->reaction.count, 1);
 	assert_true(fake_guest_available(g) >= REST);
-	assert_string_equal(fake_node_get(g, "name"), "");
+}
+
+static void test_I3_increase_goes_out_before_the_decrease(void **state)
+{
+	struct fake_guest *donor = add(4, 1024 * MIB);
+	struct fake_guest *needy = add(5, 512 * MIB);
+	size_t mark;
+
+	(void)state;
+	d.config.reserve_pages = d.config.hard_pages;
+	d.config.tuning.release_ns = 3600 * S;
+	donor->used_pages = 200 * MIB;
+	add_filler(20 * MIB);
+	run(3 * S);
+	mark = fake_op_count();
+	needy->used_pages += 40 * MIB;
+	fake_guest_step(needy);
+	serve();
+	assert_true(came_before(fake_op_find(mark, FAKE_OP_MAIL, 5),
+				fake_op_find(mark, FAKE_OP_MAIL, 4)));
 }
 
 static void test_I3_donor_gives_before_the_needy_gets(void **state)
@@ -403,10 +428,28 @@ static void test_emergency_is_denied_when_there_is_nothing(void **state)
 	assert_false(g->event_open);
 	assert_int_equal(d.loop.answered, 0);
 	assert_int_equal(g->balloon_target_pages, 512 * MIB);
+	fake_guest_step(g);
+	assert_int_equal(g->kicks, 1);
 	fake_guest_destroy(filler);
 	run(S);
 	assert_true(g->balloon_target_pages >= 542 * MIB);
 	assert_true(d.loop.answered > 0);
+}
+
+static void test_denied_guest_is_asked_for_kicks_again(void **state)
+{
+	struct fake_guest *g = add(5, 512 * MIB);
+
+	(void)state;
+	add_filler(0);
+	run(2 * S);
+	g->used_pages += 30 * MIB;
+	fake_guest_step(g);
+	serve();
+	assert_int_equal(g->page->doorbell.armed, 0);
+	g->used_pages -= 30 * MIB;
+	run(S);
+	assert_int_equal(g->page->doorbell.armed, 1);
 }
 
 static void test_I1_M2_other_domain_takes_the_reserve(void **state)
@@ -471,6 +514,11 @@ static void test_surplus_is_released_and_mirrored(void **state)
 	assert_int_equal(g->alloc_pages, 248 * MIB);
 	assert_int_equal(g->limit_pages, 249 * MIB);
 	assert_string_equal(fake_node_get(g, "memory/target"), "253952");
+	g->used_pages = 300 * MIB;
+	run(5 * S);
+	assert_int_equal(strtoull(fake_node_get(g, "memory/target"), NULL, 10),
+			 4 * g->balloon_target_pages);
+	assert_true(g->balloon_target_pages >= 348 * MIB);
 }
 
 static void test_M9_offset_to_xens_count_is_learnt(void **state)
@@ -487,6 +535,19 @@ static void test_M9_offset_to_xens_count_is_learnt(void **state)
 	run(S);
 	assert_int_equal(g->alloc_pages, g->balloon_target_pages + 300);
 	assert_int_equal(g->limit_pages, g->alloc_pages + MIB);
+}
+
+static void test_M9_offset_that_cannot_be_is_not_learnt(void **state)
+{
+	struct fake_guest *g = add(5, 512 * MIB);
+
+	(void)state;
+	g->offset_pages = 17 * MIB;
+	g->alloc_pages += 17 * MIB;
+	g->limit_pages += 17 * MIB;
+	run(2 * S);
+	assert_true(served(g)->track.any);
+	assert_int_equal(served(g)->offset_pages, 0);
 }
 
 static void test_C2_I4_silent_guest_is_held(void **state)
@@ -517,6 +578,7 @@ static void test_L5_paused_guest_is_held(void **state)
 	struct fake_guest *g = add(5, 1024 * MIB);
 
 	(void)state;
+	d.config.tuning.stale_ns = 3600 * S;
 	g->used_pages = 200 * MIB;
 	run(2 * S);
 	g->paused = true;
@@ -783,18 +845,21 @@ static void test_dry_run_writes_nothing(void **state)
 {
 	struct fake_guest *g = add(5, 512 * MIB);
 	struct cagma_page *page = g->page;
-	struct cagma_page zero = { 0 };
+	struct cagma_page before;
 
 	(void)state;
 	d.dry_run = true;
+	page->doorbell.armed = 4711;
+	before = *page;
 	assert_int_equal(start(), 0);
 	g->used_pages += 30 * MIB;
 	run(5 * S);
 	assert_non_null(served(g));
 	assert_true(d.loop.target_changes > 0);
-	assert_memory_equal(&page->mailbox, &zero.mailbox, 64);
-	assert_memory_equal(&page->doorbell, &zero.doorbell, 64);
 	assert_int_equal(fake_op_count(), 0);
+	stop();
+	assert_memory_equal(&page->mailbox, &before.mailbox, 64);
+	assert_memory_equal(&page->doorbell, &before.doorbell, 64);
 	assert_int_equal(fake_calls(FAKE_XEN_SET_LIMIT), 0);
 	assert_int_equal(fake_calls(FAKE_XS_REPLACE), 0);
 }
@@ -860,13 +925,16 @@ int main(void)
 		RUNNING(test_C1_nobody_is_shrunk_after_the_start),
 		RUNNING(test_emergency_is_answered_at_once),
 		RUNNING(test_reaction_is_counted_once),
+		RUNNING(test_I3_increase_goes_out_before_the_decrease),
 		RUNNING(test_I3_donor_gives_before_the_needy_gets),
 		RUNNING(test_emergency_is_denied_when_there_is_nothing),
+		RUNNING(test_denied_guest_is_asked_for_kicks_again),
 		RUNNING(test_I1_M2_other_domain_takes_the_reserve),
 		RUNNING(test_C8_emergency_that_xen_refuses_is_denied),
 		RUNNING(test_steady_state_needs_no_xenstore),
 		RUNNING(test_surplus_is_released_and_mirrored),
 		RUNNING(test_M9_offset_to_xens_count_is_learnt),
+		RUNNING(test_M9_offset_that_cannot_be_is_not_learnt),
 		RUNNING(test_C2_I4_silent_guest_is_held),
 		RUNNING(test_L5_paused_guest_is_held),
 		RUNNING(test_K2_late_timer_is_one_pass),

@@ -642,6 +642,21 @@ static void test_M12_4096_different_needs_are_met(void **state)
 		assert_int_equal(change(i), (i + 1) * 2 * MIB);
 }
 
+static void test_M12_donors_of_a_huge_host(void **state)
+{
+	const uint64_t huge = UINT64_C(1) << 35;
+
+	(void)state;
+	set_usable(0);
+	host.reserve_pages = host.hard_pages;
+	add_needy(huge)->max_pages = 2 * huge;
+	add_donor(huge);
+	add_donor(3 * huge);
+	decide(false);
+	assert_int_equal(change(1), -(int64_t)(huge / 4));
+	assert_int_equal(change(2), -(int64_t)(huge / 4 * 3));
+}
+
 static void test_M12_guest_of_one_page(void **state)
 {
 	struct cagma_guest_view *g = add(0);
@@ -751,6 +766,7 @@ int main(void)
 		POLICY_TEST(test_M10_decisions_settle),
 		POLICY_TEST(test_M12_huge_host_with_4096_guests),
 		POLICY_TEST(test_M12_4096_different_needs_are_met),
+		POLICY_TEST(test_M12_donors_of_a_huge_host),
 		POLICY_TEST(test_M12_guest_of_one_page),
 		POLICY_TEST(test_I1_violation_is_found),
 		POLICY_TEST(test_I2_violation_is_found),

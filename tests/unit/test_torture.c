@@ -15,7 +15,7 @@
 #include "sync.h"
 #include "unit.h"
 
-#define READS		100000
+#define READS		300000
 #define PAUSE		1024	/* of a writer, so that readers succeed */
 #define FACTOR		UINT64_C(0x9e3779b97f4a7c15)
 
