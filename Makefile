@@ -15,6 +15,10 @@ PYTHON = python3
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo 0.1)
 BUILD := build
 V ?= 0
+# The packages-* targets are one chain, so that apt never runs twice at once.
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
 Q := $(if $(filter 1,$(V)),,@)
 
 CFLAGS ?= -O2 -g
@@ -26,7 +30,7 @@ DOM0_CFLAGS := -Ishared
 # Packages that building needs, and what each of the other targets adds.
 PACKAGES_BUILD := gcc make pkg-config libc6-dev libxen-dev liburcu-dev \
 	libjson-c-dev libconfig-dev
-PACKAGES_CHECK := libcmocka-dev
+PACKAGES_CHECK := libcmocka-dev python3
 PACKAGES_IMAGES := mmdebstrap e2fsprogs fdisk cpio xz-utils libelf1 python3 uidmap
 PACKAGES_RUN := qemu-system-x86 python3
 PACKAGES_DEMO := gnuplot-nox
@@ -34,12 +38,12 @@ PACKAGES_LINT := clang-tidy cppcheck sparse shellcheck
 
 # Everything of the daemon but main.c; tests link it with a fake xen.c.
 CORE := actuate clock config daemon histogram invariant log loop offer options \
-	policy reader serve store trace track
+	policy reader serve status store trace track
 XEN_LIBS := -lxenctrl -lxengnttab -lxenevtchn -lxenstore -lxentoollog
 
 CORE_OBJS := $(CORE:%=$(BUILD)/obj/dom0/%.o)
 
-.PHONY: all check test test-xen demo images base module lint install clean
+.PHONY: all check check-unit test test-xen demo images base module lint install clean
 
 all: $(BUILD)/dom0/cagmad $(BUILD)/dom0/cagmactl
 
@@ -53,7 +57,7 @@ packages-run: packages-images
 	$(Q)mkimage/need.sh $(PACKAGES_RUN)
 packages-demo: packages-run
 	$(Q)mkimage/need.sh $(PACKAGES_DEMO)
-packages-lint: packages-build
+packages-lint: packages-run
 	$(Q)mkimage/need.sh $(PACKAGES_LINT)
 
 $(BUILD)/obj/%.o: %.c | packages-build
@@ -135,8 +139,12 @@ $(MUTANTS): $(CHECK)/mutant_%: $(UNIT_TESTS)
 		-DMUTANT$(subst .,_,$(suffix $*)) -o $@ \
 		tests/unit/test_$(basename $*).c -lcmocka
 
-check: $(UNIT_TESTS) $(MUTANTS)
+check-unit: $(UNIT_TESTS) $(MUTANTS)
 	$(Q)tests/unit/run.sh $^
+
+check: all
+	$(Q)tests/run.sh "$(MAKE) --no-print-directory check-unit" tests/cli.sh \
+		tests/test_report.py
 
 -include $(wildcard $(CHECK)/*/*.d $(CHECK)/*/*/*.d)
 

@@ -198,14 +198,6 @@ static bool drain(struct cagma_loop *loop, struct cagma_guest *guest,
 	return guest->lie == CAGMA_LIE_NONE;
 }
 
-static bool is_stale(const struct cagma_loop *loop,
-		     const struct cagma_guest *guest, uint64_t now_ns)
-{
-	return !guest->track.any ||
-	       cagma_less(now_ns, guest->track.seen_ns) >
-		       loop->config->tuning.stale_ns;
-}
-
 /* ---- deciding ---- */
 
 static void view_guest(const struct cagma_loop *loop,
@@ -596,57 +588,6 @@ static void tick(struct cagma_loop *loop)
 	set_timer(loop, busy ? BUSY_TICK_NS : loop->config->tick_ns);
 }
 
-static void fill_guest(const struct cagma_loop *loop,
-		       const struct cagma_guest *guest, uint64_t now_ns,
-		       struct cagma_status_guest *to)
-{
-	const struct cagma_sample *last = &guest->track.last;
-
-	*to = (struct cagma_status_guest){
-		.domid = guest->domid,
-		.stale = is_stale(loop, guest, now_ns),
-		.age_ns = cagma_less(now_ns, guest->track.seen_ns),
-		.alloc_pages = guest->facts.alloc_pages,
-		.limit_pages = guest->facts.limit_pages,
-		.target_pages = guest->target_pages,
-		.available_pages = last->available_pages,
-		.cma_pages = guest->cma_pages,
-		.min_pages = guest->min_pages,
-		.max_pages = guest->max_pages,
-		.swap_in_pages = last->swap_in_pages,
-		.swap_out_pages = last->swap_out_pages,
-		.emergencies = guest->emergencies,
-		.answered = guest->answered,
-		.kicks = guest->kicks,
-		.lost_samples = guest->reader.lost,
-		.reaction = guest->reaction,
-	};
-	memcpy(to->uuid, guest->uuid, sizeof(to->uuid));
-	memcpy(to->name, guest->name, sizeof(to->name));
-}
-
-static void fill_status(const struct cagma_loop *loop,
-			struct cagma_status *status)
-{
-	uint64_t now_ns = cagma_now_ns();
-
-	status->policy = loop->config->policy->name;
-	status->dry_run = loop->actuator.dry_run;
-	status->up_ns = now_ns - loop->start_ns;
-	status->total_pages = loop->host.total_pages;
-	status->free_pages = loop->host.free_pages;
-	status->spare_pages = loop->actuator.spare_pages;
-	status->hard_pages = loop->config->hard_pages;
-	status->reserve_pages = loop->config->reserve_pages;
-	status->emergencies = loop->emergencies;
-	status->answered = loop->answered;
-	status->target_changes = loop->target_changes;
-	status->invariant_violations = loop->violations;
-	status->count = loop->guest_count;
-	for (size_t i = 0; i < loop->guest_count && i < status->capacity; i++)
-		fill_guest(loop, loop->guests[i], now_ns, &status->guest[i]);
-}
-
 static void on_asked(struct cagma_loop *loop)
 {
 	struct cds_wfcq_node *node;
@@ -656,7 +597,7 @@ static void on_asked(struct cagma_loop *loop)
 		struct cagma_status *status = cagma_container_of(
 			node, struct cagma_status, node);
 
-		fill_status(loop, status);
+		cagma_status_fill(status, loop);
 		cagma_queue_push(status->reply, &status->node);
 	}
 }

@@ -7,7 +7,7 @@
 /* Visits in a row that found new samples and not one readable. */
 #define TORN_LIMIT	50
 #define PERIOD_MIN_MS	10
-#define PERIOD_MAX_MS	10000
+#define PERIOD_MAX_MS	1000
 
 _Static_assert(CAGMA_READER_BATCH == CAGMA_SLOT_COUNT, "one batch is a ring");
 

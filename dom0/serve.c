@@ -81,6 +81,7 @@ static struct json_object *guest_json(const struct cagma_status_guest *g)
 	add_text(o, "transport", "page");
 	add_text(o, "state", g->stale ? "stale" : "live");
 	add(o, "age_ms", g->age_ns / CAGMA_NS_PER_MS);
+	add(o, "period_ms", g->period_ms);
 	add(o, "alloc_kib", cagma_pages_to_kib(g->alloc_pages));
 	add(o, "limit_kib", cagma_pages_to_kib(g->limit_pages));
 	add(o, "target_kib", cagma_pages_to_kib(g->target_pages));

@@ -21,6 +21,7 @@ struct cagma_status_guest {
 	char name[CAGMA_NAME_BYTES];
 	bool stale;
 	uint64_t age_ns;
+	uint32_t period_ms;		/* of its samples, by its own word */
 	uint64_t alloc_pages;
 	uint64_t limit_pages;
 	uint64_t target_pages;
@@ -56,5 +57,11 @@ struct cagma_status {
 	size_t capacity;		/* guests that fit below */
 	struct cagma_status_guest guest[];
 };
+
+struct cagma_loop;
+
+/* Fills everything below `reply`, as far as `capacity` goes. The loop's call. */
+void cagma_status_fill(struct cagma_status *status,
+		       const struct cagma_loop *loop);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The hypervisor port: the only file pair that calls Xen's libraries, and
- * where their -1/errno becomes -errno. tests/fake_xen.c implements the same
- * calls with simulated guests.
+ * where their -1/errno becomes -errno. tests/unit/fake_xen.c implements the
+ * same calls with simulated guests.
  *
  * Threads: each handle belongs to one thread at a time. A channel is opened by
  * the thread that attaches a guest and then handed over with the guest.

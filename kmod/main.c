@@ -17,7 +17,7 @@ unsigned int cagma_period_ms = 100;
 
 static int period_set(const char *val, const struct kernel_param *kp)
 {
-	return param_set_uint_minmax(val, kp, 10, 10000);
+	return param_set_uint_minmax(val, kp, 10, 1000);
 }
 
 static const struct kernel_param_ops period_ops = {
@@ -26,7 +26,7 @@ static const struct kernel_param_ops period_ops = {
 };
 
 module_param_cb(period_ms, &period_ops, &cagma_period_ms, 0644);
-MODULE_PARM_DESC(period_ms, "sampling period in ms, 10 to 10000 (default 100)");
+MODULE_PARM_DESC(period_ms, "sampling period in ms, 10 to 1000 (default 100)");
 
 #define CAGMA_STAT(name, text) \
 	module_param_named(name, cagma_stats.name, ulong, 0444); \

@@ -93,6 +93,12 @@ for program in $CAGMAD $CAGMACTL; do
 	report "options_of_$(basename "$program")_are_in_its_manual" "$missing"
 done
 missing=
+# shellcheck disable=SC2016 # the backquotes are the table's
+for name in $(grep -o '`test_[A-Za-z0-9_]*`' docs/testing.md | tr -d '`'); do
+	grep -rqw "$name" tests/unit tests/xen || missing+=" $name"
+done
+report tests_in_the_manual_exist "$missing"
+missing=
 make -s install DESTDIR="$dir/root" PREFIX=/usr >/dev/null 2>&1 || missing="make install failed"
 for file in sbin/cagmad sbin/cagmactl share/man/man8/cagmad.8 \
 	share/man/man8/cagmactl.8 lib/systemd/system/cagmad.service; do

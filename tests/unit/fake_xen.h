@@ -26,7 +26,7 @@ struct fake_node {
 
 struct fake_guest {
 	/* A test may change these at any time. */
-	uint64_t used_pages;		/* demand; what doesn't fit is in swap */
+	uint64_t used_pages;		/* what doesn't fit is in swap */
 	uint64_t task_pages;		/* of the task that runs short */
 	uint64_t balloon_rate_pages;	/* per step */
 	bool mute;			/* publishes nothing */

@@ -23,9 +23,9 @@ count() {
 add_up() {
 	local plan
 	plan=$(sed -n 's/^1\.\.\([0-9]*\)$/\1/p' "$out" | head -n 1)
-	s=$(count '^ok [0-9]+ # SKIP')
-	p=$(($(count '^ok [0-9]+ ') - s))
-	f=$(count '^not ok [0-9]+ ')
+	s=$(count '^(not )?ok [0-9]+ # SKIP')
+	p=$(count '^ok [0-9]+ - ')
+	f=$(count '^not ok [0-9]+ - ')
 	reported=$((p + f + s))
 	((reported == ${plan:-0})) || f=$((f + ${plan:-0} - reported))
 	if [[ -z $plan ]] || ((status && !f)); then
@@ -47,7 +47,7 @@ judge_test() {
 # Killed: every test reported, and at least one of them failed.
 judge_mutant() {
 	local found
-	found=$(count '^not ok [0-9]+ ')
+	found=$(count '^not ok [0-9]+ - ')
 	if ((found && found == f)); then
 		passed=$((passed + 1))
 		say ok "$1" "killed"

@@ -257,7 +257,8 @@ static void test_description_names_every_default(void **state)
 	assert_non_null(out);
 	cagma_config_describe(out);
 	fclose(out);
-	assert_non_null(strstr(text, "tick_ms               250  (20 to 1000)"));
+	assert_non_null(strstr(text, "  tick_ms  "));
+	assert_non_null(strstr(text, "   250  (20 to 1000)"));
 	assert_non_null(strstr(text, "stale_ms"));
 	free(text);
 }

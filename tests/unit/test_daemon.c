@@ -756,14 +756,14 @@ static void test_G14_masked_guest_is_heard_again(void **state)
 
 static void test_G11_I8_overwritten_mailbox_harms_its_guest_only(void **state)
 {
-	struct fake_guest *vandal = add(5, 512 * MIB), *good = add(6, 512 * MIB);
+	struct fake_guest *vandal = add(5, 512 * MIB), *good;
 
 	(void)state;
+	good = add(6, 512 * MIB);
 	run(2 * S);
 	for (int i = 0; i < 50; i++) {
-		memset(&vandal->page->mailbox, i, sizeof(vandal->page->mailbox));
-		memset(&vandal->page->doorbell, i,
-		       sizeof(vandal->page->doorbell));
+		memset(&vandal->page->mailbox, i, 64);
+		memset(&vandal->page->doorbell, i, 64);
 		run(100 * MS);
 	}
 	good->used_pages += 30 * MIB;

@@ -307,7 +307,7 @@ static bool is_lost(void)
 	return !kicked && !seen;
 }
 
-static void test_D2_no_order_loses_a_kick(void **state)
+static void test_kick_no_order_loses_a_kick(void **state)
 {
 	unsigned int paths;
 
@@ -327,8 +327,8 @@ static void write_and_announce(void)
 {
 	static const cagma_word body = 7;
 
-	cagma_record_write(&page.mailbox.seq, 2, &page.mailbox.mail.target_pages,
-			   &body, 1);
+	cagma_record_write(&page.mailbox.seq, 2,
+			   &page.mailbox.mail.target_pages, &body, 1);
 	cagma_dom0_announce(&page);
 }
 
@@ -364,7 +364,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_D3_no_order_tears_a_record),
 		cmocka_unit_test(test_some_orders_read_a_record),
-		cmocka_unit_test(test_D2_no_order_loses_a_kick),
+		cmocka_unit_test(test_kick_no_order_loses_a_kick),
 		cmocka_unit_test(test_F0_announcement_follows_the_mail),
 	};
 

@@ -111,7 +111,7 @@ static void test_mail_is_read_as_written(void **state)
 	assert_memory_equal(&got, &mail, sizeof(got));
 }
 
-static void test_D2_publish_then_arm_is_seen_by_dom0(void **state)
+static void test_kick_publish_then_arm_is_seen_by_dom0(void **state)
 {
 	const struct cagma_sample sample = sample_of(1);
 
@@ -122,7 +122,7 @@ static void test_D2_publish_then_arm_is_seen_by_dom0(void **state)
 	assert_int_equal(cagma_head_read(&page), 1);
 }
 
-static void test_D2_arm_then_publish_is_kicked(void **state)
+static void test_kick_arm_then_publish_is_kicked(void **state)
 {
 	const struct cagma_sample sample = sample_of(1);
 
@@ -360,8 +360,8 @@ int main(void)
 		PAGE_TEST(test_sample_numbers_wrap),
 		PAGE_TEST(test_G3_odd_sequence_is_not_read),
 		PAGE_TEST(test_mail_is_read_as_written),
-		PAGE_TEST(test_D2_publish_then_arm_is_seen_by_dom0),
-		PAGE_TEST(test_D2_arm_then_publish_is_kicked),
+		PAGE_TEST(test_kick_publish_then_arm_is_seen_by_dom0),
+		PAGE_TEST(test_kick_arm_then_publish_is_kicked),
 		PAGE_TEST(test_G11_armed_is_1_and_nothing_else),
 		PAGE_TEST(test_dom0_comes_and_goes),
 		PAGE_TEST(test_header_is_read_as_offered),

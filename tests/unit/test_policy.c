@@ -397,7 +397,7 @@ static void test_release_keeps_min(void **state)
 	assert_int_equal(decision[0].target_pages, g->min_pages);
 }
 
-static void test_nothing_is_released_while_somebody_lacks_memory(void **state)
+static void test_nothing_is_released_in_a_shortage(void **state)
 {
 	(void)state;
 	set_usable(0);
@@ -759,7 +759,7 @@ int main(void)
 		POLICY_TEST(test_guest_in_an_emergency_gives_nothing),
 		POLICY_TEST(test_release_needs_a_long_and_large_surplus),
 		POLICY_TEST(test_release_keeps_min),
-		POLICY_TEST(test_nothing_is_released_while_somebody_lacks_memory),
+		POLICY_TEST(test_nothing_is_released_in_a_shortage),
 		POLICY_TEST(test_C1_nobody_is_shrunk_in_the_grace_time),
 		POLICY_TEST(test_I4_stale_or_held_guests_are_left_alone),
 		POLICY_TEST(test_I1_to_I6_hold_on_any_host),

@@ -443,7 +443,7 @@ static void test_G11_what_dom0_wrote_is_not_read_back(void **state)
 	assert_true(cagma_kick_wanted(&page));
 }
 
-static void test_D2_arming_tells_what_came_meanwhile(void **state)
+static void test_kick_arming_tells_what_came_meanwhile(void **state)
 {
 	(void)state;
 	assert_false(cagma_reader_arm(&reader));
@@ -503,7 +503,7 @@ int main(void)
 		ATTACHED(test_mail_carries_the_order),
 		ATTACHED(test_mail_sequence_is_even_and_never_0),
 		ATTACHED(test_G11_what_dom0_wrote_is_not_read_back),
-		ATTACHED(test_D2_arming_tells_what_came_meanwhile),
+		ATTACHED(test_kick_arming_tells_what_came_meanwhile),
 		ATTACHED(test_C13_dead_byte_is_dom0_alive),
 	};
 
