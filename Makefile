@@ -149,7 +149,7 @@ check: all
 -include $(wildcard $(CHECK)/*/*.d $(CHECK)/*/*/*.d)
 
 test-xen: packages-run images
-	$(Q)tests/xen/run.sh
+	$(Q)tests/run.sh tests/runner.sh tests/xen/run.sh
 
 test:
 	$(Q)tests/run.sh "$(MAKE) --no-print-directory check" \
