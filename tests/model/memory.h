@@ -28,29 +28,27 @@ typedef buffer {
 buffer buf[2];
 short mem[VARS];
 
+#define flushed(side)	(buf[side].n == 0)
+
 inline put(side, v, x, r)
 {
 	d_step {
 		buf[side].n < DEPTH;
-		buf[side].var[buf[side].n] = v;
-		buf[side].val[buf[side].n] = x;
-		buf[side].release[buf[side].n] = r;
-		buf[side].n++;
+		if
+		:: v == BARRIER && flushed(side)	/* nothing to hold */
+		:: else ->
+			buf[side].var[buf[side].n] = v;
+			buf[side].val[buf[side].n] = x;
+			buf[side].release[buf[side].n] = r;
+			buf[side].n++
+		fi
 	}
 }
 
 #define store(side, v, x)		put(side, v, x, 0)
 #define store_release(side, v, x)	put(side, v, x, 1)
-#define flushed(side)			(buf[side].n == 0)
+#define wmb(side)			put(side, BARRIER, 0, 0)
 #define mb(side)			flushed(side)
-
-inline wmb(side)
-{
-	if
-	:: flushed(side)
-	:: else -> put(side, BARRIER, 0, 0)
-	fi
-}
 
 /* Takes entry i out; write barriers that come to the front are done. */
 inline pop(side, i)

@@ -19,7 +19,7 @@
  *  HEAD_FIRST		both	the head moves before the slot is written
  *  NO_LAPPED		both	no look at which sample the slot holds
  */
-#define SAMPLES	5
+#define SAMPLES	4
 #define DEPTH	6
 
 #define SEQ(n)	((n) % 2)
