@@ -5,6 +5,7 @@
 # make demo       the main job on real Xen under QEMU, with a report
 # make images     what the QEMU runner boots
 # make lint       what static analysis has to say (nothing, it should be)
+# make model      the shared page's protocol in Spin, and its mutants
 # make module     the guest module for the images' kernel
 # make install    daemon, tool, unit file, manual pages (DESTDIR, PREFIX)
 
@@ -35,6 +36,7 @@ PACKAGES_IMAGES := mmdebstrap e2fsprogs fdisk cpio xz-utils libelf1 python3 uidm
 PACKAGES_RUN := qemu-system-x86 python3
 PACKAGES_DEMO := gnuplot-nox
 PACKAGES_LINT := clang-tidy cppcheck sparse shellcheck
+PACKAGES_MODEL := spin gcc libc6-dev
 
 # Everything of the daemon but main.c; tests link it with a fake xen.c.
 CORE := actuate clock config daemon histogram invariant log loop offer options \
@@ -43,7 +45,7 @@ XEN_LIBS := -lxenctrl -lxengnttab -lxenevtchn -lxenstore -lxentoollog
 
 CORE_OBJS := $(CORE:%=$(BUILD)/obj/dom0/%.o)
 
-.PHONY: all check check-unit test test-xen demo images base module lint install clean
+.PHONY: all check check-unit test test-xen demo images base module lint model install clean
 
 all: $(BUILD)/dom0/cagmad $(BUILD)/dom0/cagmactl
 
@@ -59,6 +61,8 @@ packages-demo: packages-run
 	$(Q)mkimage/need.sh $(PACKAGES_DEMO)
 packages-lint: packages-run
 	$(Q)mkimage/need.sh $(PACKAGES_LINT)
+packages-model:
+	$(Q)mkimage/need.sh $(PACKAGES_MODEL)
 
 $(BUILD)/obj/%.o: %.c | packages-build
 	@mkdir -p $(@D)
@@ -160,6 +164,9 @@ demo: packages-demo images
 
 lint: packages-lint base all
 	$(Q)tests/lint.sh
+
+model: packages-model
+	$(Q)tests/model/run.sh
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man8 \

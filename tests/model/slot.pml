@@ -82,8 +82,7 @@ proctype dom0()
 	od;
 	if
 	:: n < head ->
-		assert(before >= 2 * n + 2 || is_odd(before));	/* S2 */
-		assert(before >= 2 * n + 1)			/* S2 */
+		assert(before >= 2 * n + 2)			/* S2 */
 	:: else
 	fi;
 	if
