@@ -117,14 +117,20 @@ static void accept(const struct cagma_mail *mail)
 	cagma_publish_locked(CAGMA_REASON_APPLIED);
 }
 
-/* Caller holds cagma.lock. Returns whether a new mail was there. */
+/*
+ * Caller holds cagma.lock, and dom0 was alive a moment ago. It must still be
+ * so after the mail was read: the daemon may have died in between, and the
+ * mail be that of its successor, which has not announced itself yet. Returns
+ * whether a new mail was accepted.
+ */
 static bool fetch(void)
 {
 	struct cagma_mail mail;
 	u32 seq;
 
 	if (cagma_mail_read(cagma.page, &seq, &mail) || !seq ||
-	    seq == cagma.mail_seq || mail.epoch != cagma.epoch)
+	    seq == cagma.mail_seq || mail.epoch != cagma.epoch ||
+	    !cagma_dom0_is_alive(cagma.page))
 		return false;
 	cagma.mail_seq = seq;
 	accept(&mail);

@@ -195,13 +195,14 @@ static inline int cagma_kick_wanted(const struct cagma_page *page)
 
 static inline int cagma_dom0_is_alive(const struct cagma_page *page)
 {
-	return cagma_load(&page->doorbell.dom0_alive) != 0;
+	/* The announcement before the mail. Pairs with cagma_dom0_announce(). */
+	return cagma_load_acquire(&page->doorbell.dom0_alive) != 0;
 }
 
 /* dom0: the first mail is written; from here the guest obeys and kicks. */
 static inline void cagma_dom0_announce(struct cagma_page *page)
 {
-	/* The mail before the announcement. Pairs with the mail's sequence. */
+	/* The mail before the announcement. Pairs with cagma_dom0_is_alive(). */
 	cagma_store_release(&page->doorbell.dom0_alive, 1);
 }
 
