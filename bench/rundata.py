@@ -11,7 +11,8 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-MARKED_LINE = re.compile(r"^@([RSE]) (.*)$")
+# The kernel may print behind a line before its end was sent; never inside one.
+MARKED_LINE = re.compile(r"^@([RSE]) (\{.*?\})(?:\[ *\d+\.\d+\] .*)?$")
 HOST_FACTS = ("accel", "xen", "dom0_kernel", "guest_kernel", "cores")
 
 

@@ -95,6 +95,11 @@ class ReportTest(unittest.TestCase):
         self.assertEqual(cagma["reaction_us"], {"n": 2, "p50": 700, "p99": 900, "max": 900})
         self.assertEqual(static["guests"][0]["swap_out_pages"], 1000)
 
+    def test_kernel_message_behind_a_line_is_not_data(self):
+        whole = self.build()
+        self.change("cagma-mem1.log", '"at_ms": 1}', '"at_ms": 1}[   50.037215] clocksource: x')
+        self.assertEqual(self.build(), whole)
+
     def test_all_bars_are_met(self):
         self.assertEqual([b["what"] for b in self.build()["bars"] if not b["met"]], [])
 
