@@ -40,7 +40,7 @@ PACKAGES_MODEL := spin gcc libc6-dev
 
 # Everything of the daemon but main.c; tests link it with a fake xen.c.
 CORE := actuate clock config daemon histogram invariant log loop offer options \
-	policy reader serve status store trace track
+	pass policy reader serve status store trace track
 XEN_LIBS := -lxenctrl -lxengnttab -lxenevtchn -lxenstore -lxentoollog
 
 CORE_OBJS := $(CORE:%=$(BUILD)/obj/dom0/%.o)

@@ -2,7 +2,7 @@
 /*
  * cagmad, the dom0 allocator. The data path, in order of reading: reader.c
  * (a guest's page), track.c (its demand), policy.c (who gets how much),
- * actuate.c (make it so); loop.c drives them. store.c and serve.c are the
+ * actuate.c (make it so); loop.c and pass.c drives them. store.c and serve.c are the
  * other two threads.
  */
 #include <errno.h>

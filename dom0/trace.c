@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
 #include "trace.h"
 #include "units.h"
 
@@ -95,6 +96,23 @@ void cagma_trace_commit(struct cagma_trace *trace,
 			struct cagma_trace_record *record)
 {
 	cagma_queue_push(&trace->full, &record->node);
+}
+
+void cagma_trace_event(struct cagma_trace *trace, enum cagma_trace_kind kind,
+		       const struct cagma_guest *guest, const char *text,
+		       uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+	struct cagma_trace_record *r =
+		cagma_trace_begin(trace, kind, cagma_now_ns(), guest);
+
+	if (!r)
+		return;
+	r->text = text;
+	r->value[0] = (int64_t)a;
+	r->value[1] = (int64_t)b;
+	r->value[2] = (int64_t)c;
+	r->value[3] = (int64_t)d;
+	cagma_trace_commit(trace, r);
 }
 
 /* Names are printable ASCII without quotes or backslashes: see store.c. */

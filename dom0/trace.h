@@ -59,6 +59,11 @@ struct cagma_trace_record *cagma_trace_begin(struct cagma_trace *trace,
 void cagma_trace_commit(struct cagma_trace *trace,
 			struct cagma_trace_record *record);
 
+/* The loop: a whole record, of at most four values. `text` is a constant. */
+void cagma_trace_event(struct cagma_trace *trace, enum cagma_trace_kind kind,
+		       const struct cagma_guest *guest, const char *text,
+		       uint64_t a, uint64_t b, uint64_t c, uint64_t d);
+
 /* The serve thread: writes what is there. */
 void cagma_trace_write(struct cagma_trace *trace);
 

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "clock.h"
+#include "invariant.h"
+#include "log.h"
+#include "loop.h"
+#include "pass.h"
+#include "units.h"
+
+/* ---- facts ---- */
+
+static struct cagma_domain_facts *find_domain(struct cagma_loop *loop,
+					      uint16_t domid)
+{
+	size_t low = 0, high = loop->domain_count;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (loop->domains[mid].domid < domid)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	if (low < loop->domain_count && loop->domains[low].domid == domid)
+		return &loop->domains[low];
+	return NULL;
+}
+
+static void refresh_guest(struct cagma_loop *loop, struct cagma_guest *guest)
+{
+	const struct cagma_domain_facts *facts = find_domain(loop,
+							     guest->domid);
+
+	guest->present = facts && !facts->dying &&
+			 !memcmp(facts->uuid, guest->uuid, CAGMA_UUID_BYTES);
+	if (guest->present)
+		guest->facts = *facts;
+}
+
+bool cagma_pass_refresh(struct cagma_loop *loop)
+{
+	struct cagma_xen *xen = loop->actuator.xen;
+	int count = cagma_xen_domains(xen, loop->domains, CAGMA_GUESTS_MAX);
+	int err = count < 0 ? count : cagma_xen_host(xen, &loop->host);
+
+	if (err) {
+		if (!loop->xen_errors++)
+			cagma_log(LOG_ERR, "cannot read Xen's memory: %s",
+				  strerror(-err));
+		return false;
+	}
+	loop->domain_count = (size_t)count;
+	loop->actuator.spare_pages = cagma_spare(&loop->host, loop->domains,
+						 loop->domain_count);
+	for (size_t i = 0; i < loop->guest_count; i++)
+		refresh_guest(loop, loop->guests[i]);
+	return true;
+}
+
+/* ---- deciding ---- */
+
+static void view_guest(const struct cagma_loop *loop,
+		       const struct cagma_guest *guest, uint64_t now_ns,
+		       struct cagma_guest_view *view)
+{
+	const struct cagma_tuning *t = &loop->config->tuning;
+	const struct cagma_track *track = &guest->track;
+	int64_t alloc = (int64_t)guest->facts.alloc_pages - guest->offset_pages;
+
+	*view = (struct cagma_guest_view){
+		.alloc_pages = alloc > 0 ? (uint64_t)alloc : 0,
+		.target_pages = guest->target_pages,
+		.used_pages = cagma_track_used(track),
+		.used_donor_pages =
+			cagma_track_used_max(track, now_ns, t->donor_ns),
+		.used_release_pages =
+			cagma_track_used_max(track, now_ns, t->release_ns),
+		.growth_pages = cagma_track_growth(track, now_ns, t->window_ns,
+						   t->horizon_ns),
+		.task_pages = track->last.task_pages,
+		.swapped_pages = cagma_track_swapped(track),
+		.swap_in_pages =
+			cagma_track_swap_in(track, now_ns, t->horizon_ns),
+		.min_pages = guest->min_pages,
+		.max_pages = guest->max_pages,
+		.weight = guest->weight,
+		.age_ns = track->any ? cagma_less(now_ns, track->seen_ns) :
+				       UINT64_MAX,
+		.covered = cagma_track_covers(track, now_ns, t->release_ns),
+		.emergency = guest->open_event != 0,
+		.held = !guest->present || guest->facts.paused,
+	};
+}
+
+/* ---- acting ---- */
+
+bool cagma_pass_answers(const struct cagma_loop *loop)
+{
+	return loop->config->policy->answers_kicks && !loop->actuator.dry_run;
+}
+
+/* False: the increase that was decided could not be had. */
+static bool act(struct cagma_loop *loop, struct cagma_guest *guest,
+		const struct cagma_decision *decision)
+{
+	uint64_t old = guest->target_pages;
+	int err = 0;
+
+	if (decision->target_pages > old)
+		err = cagma_actuate_grow(&loop->actuator, guest,
+					 decision->target_pages);
+	else if (decision->target_pages < old)
+		cagma_actuate_shrink(&loop->actuator, guest,
+				     decision->target_pages);
+	else
+		return true;
+	if (err && err != -ENOSPC && !loop->xen_errors++)
+		cagma_log(LOG_ERR, "cannot raise the limit of %s: %s",
+			  guest->name, strerror(-err));
+	if (err)
+		return false;
+	loop->target_changes++;
+	cagma_trace_event(loop->trace, CAGMA_TRACE_TARGET, guest,
+			  cagma_why_name(decision->why), cagma_pages_to_kib(old),
+			  cagma_pages_to_kib(decision->target_pages), 0, 0);
+	return true;
+}
+
+/* Closes the guest's emergency in the orders that the next mail carries. */
+static void answer(struct cagma_loop *loop, struct cagma_guest *guest,
+		   const struct cagma_decision *decision)
+{
+	static const char *const reasons[] = {
+		[CAGMA_REASON_KSWAPD] = "kswapd",
+		[CAGMA_REASON_DIRECT] = "direct",
+		[CAGMA_REASON_SWAP] = "swap",
+		[CAGMA_REASON_SAMPLER] = "sampler",
+	};
+	uint32_t reason = guest->open_reason;
+
+	guest->denied = decision->unmet_pages &&
+			decision->target_pages <= guest->target_pages;
+	guest->answered_event = guest->open_event;
+	guest->open_event = 0;
+	if (!guest->denied) {
+		guest->answered++;
+		loop->answered++;
+	}
+	cagma_trace_event(loop->trace, CAGMA_TRACE_EMERGENCY, guest,
+			  reason < sizeof(reasons) / sizeof(reasons[0]) &&
+				  reasons[reason] ? reasons[reason] : "other",
+			  guest->answered_event,
+			  cagma_pages_to_kib(guest->track.last.available_pages),
+			  cagma_pages_to_kib(guest->target_pages),
+			  cagma_pages_to_kib(decision->target_pages));
+}
+
+/* The answer promised more than could be had. */
+static void take_back(struct cagma_loop *loop, struct cagma_guest *guest)
+{
+	guest->denied = true;
+	guest->answered--;
+	loop->answered--;
+}
+
+/* A policy that doesn't act only counts; the guest stays unanswered. */
+static void ignore_event(struct cagma_guest *guest)
+{
+	guest->answered_event = guest->open_event;
+	guest->open_event = 0;
+}
+
+static bool threshold_moved(const struct cagma_guest *guest)
+{
+	uint64_t was = guest->mailed_threshold_pages;
+	uint64_t is = guest->threshold_pages;
+
+	return is > was + was / 8 || is < was - was / 8;
+}
+
+static void carry_out(struct cagma_loop *loop, struct cagma_guest *guest,
+		      const struct cagma_decision *decision)
+{
+	bool asked = guest->open_event && cagma_pass_answers(loop);
+	uint64_t changes = guest->target_changes;
+
+	guest->cma_pages = decision->cma_pages;
+	guest->threshold_pages = decision->threshold_pages;
+	if (asked)
+		answer(loop, guest, decision);
+	else if (guest->open_event)
+		ignore_event(guest);
+	if (!act(loop, guest, decision) && asked && !guest->denied)
+		take_back(loop, guest);
+	if (changes != guest->target_changes)
+		return;		/* the target's mail had it all */
+	if (asked)
+		cagma_actuate_mail(&loop->actuator, guest, false);
+	else if (threshold_moved(guest))
+		cagma_actuate_mail(&loop->actuator, guest, true);
+}
+
+static void check(struct cagma_loop *loop, const struct cagma_host_view *host,
+		  int64_t before)
+{
+	static const struct { unsigned int bit; const char *name; } all[] = {
+		{ CAGMA_I1, "I1" }, { CAGMA_I2, "I2" },
+		{ CAGMA_I3, "I3" }, { CAGMA_I4, "I4" },
+	};
+	unsigned int broken = cagma_invariant_check(
+		&loop->config->tuning, host, before,
+		loop->actuator.spare_pages, loop->views, loop->decisions,
+		loop->guest_count);
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		if (!(broken & all[i].bit))
+			continue;
+		if (!loop->violations++)
+			cagma_log(LOG_ERR, "invariant %s is broken",
+				  all[i].name);
+		cagma_trace_event(loop->trace, CAGMA_TRACE_VIOLATION, NULL,
+				  all[i].name, 0, 0, 0, 0);
+	}
+}
+
+/* Increases go out first: they are urgent and spend only what is free. */
+static void evaluate(struct cagma_loop *loop, bool periodic)
+{
+	uint64_t now_ns = cagma_now_ns();
+	int64_t before;
+	struct cagma_host_view host;
+
+	if (!cagma_pass_refresh(loop))
+		return;
+	before = loop->actuator.spare_pages;
+	host = (struct cagma_host_view){
+		.spare_pages = before > 0 ? (uint64_t)before : 0,
+		.reserve_pages = loop->config->reserve_pages,
+		.hard_pages = loop->config->hard_pages,
+		.up_ns = now_ns - loop->start_ns,
+	};
+	for (size_t i = 0; i < loop->guest_count; i++)
+		view_guest(loop, loop->guests[i], now_ns, &loop->views[i]);
+	loop->config->policy->decide(&loop->config->tuning, &host, loop->views,
+				     loop->guest_count, periodic,
+				     loop->decisions);
+	for (int shrink = 0; shrink < 2; shrink++)
+		for (size_t i = 0; i < loop->guest_count; i++)
+			if (shrink == (loop->decisions[i].target_pages <
+				       loop->views[i].target_pages))
+				carry_out(loop, loop->guests[i],
+					  &loop->decisions[i]);
+	check(loop, &host, before);
+}
+
+void cagma_pass_emergency(struct cagma_loop *loop)
+{
+	evaluate(loop, false);
+}
+
+/* ---- what the trace says of a periodic pass ---- */
+
+static void trace_host(struct cagma_loop *loop, uint64_t now_ns)
+{
+	struct cagma_trace_record *r =
+		cagma_trace_begin(loop->trace, CAGMA_TRACE_HOST, now_ns, NULL);
+
+	if (!r)
+		return;
+	r->value[0] = (int64_t)cagma_pages_to_kib(loop->host.free_pages);
+	r->value[1] = loop->actuator.spare_pages * 4;
+	r->value[2] = (int64_t)cagma_pages_to_kib(loop->config->reserve_pages);
+	cagma_trace_commit(loop->trace, r);
+}
+
+static void trace_guest(struct cagma_loop *loop,
+			const struct cagma_guest *guest, uint64_t now_ns)
+{
+	const struct cagma_sample *last = &guest->track.last;
+	struct cagma_trace_record *r =
+		cagma_trace_begin(loop->trace, CAGMA_TRACE_GUEST, now_ns, guest);
+
+	if (!r)
+		return;
+	r->value[0] = (int64_t)cagma_pages_to_kib(guest->facts.alloc_pages);
+	r->value[1] = (int64_t)cagma_pages_to_kib(last->available_pages);
+	r->value[2] = (int64_t)cagma_pages_to_kib(guest->target_pages);
+	r->value[3] = (int64_t)cagma_pages_to_kib(guest->cma_pages);
+	r->value[4] = (int64_t)last->swap_in_pages;
+	r->value[5] = (int64_t)last->swap_out_pages;
+	r->value[6] = (int64_t)guest->kicks;
+	cagma_trace_commit(loop->trace, r);
+}
+
+void cagma_pass_periodic(struct cagma_loop *loop, uint64_t now_ns)
+{
+	evaluate(loop, true);
+	trace_host(loop, now_ns);
+	for (size_t i = 0; i < loop->guest_count; i++)
+		trace_guest(loop, loop->guests[i], now_ns);
+}

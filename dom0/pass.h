@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One round: fresh facts from Xen, a view of each guest, the policy, its
+ * decisions carried out, the invariants checked. The loop says when.
+ */
+#ifndef CAGMA_PASS_H
+#define CAGMA_PASS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct cagma_loop;
+
+/*
+ * Fresh numbers from Xen for the host and every domain; two hypercalls. False
+ * if Xen doesn't answer: the old ones are kept.
+ */
+bool cagma_pass_refresh(struct cagma_loop *loop);
+
+/* True if kicks are to be asked for and answered. */
+bool cagma_pass_answers(const struct cagma_loop *loop);
+
+/* Serves the guests with an open emergency. */
+void cagma_pass_emergency(struct cagma_loop *loop);
+
+/* Serves everybody, and tells the trace. */
+void cagma_pass_periodic(struct cagma_loop *loop, uint64_t now_ns);
+
+#endif
