@@ -119,6 +119,21 @@ static void print_guest(struct json_object *g)
 	       reaction ? (long long)number(reaction, "p99") : 0);
 }
 
+static void print_quarantine(struct json_object *s)
+{
+	struct json_object *list = NULL;
+
+	json_object_object_get_ex(s, "quarantined", &list);
+	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+		struct json_object *q = json_object_array_get_idx(list, i);
+
+		printf("%4lld %-16s quarantined: %s (refused %lld times, next try in %lld s)\n",
+		       (long long)number(q, "dom"), text(q, "name"),
+		       text(q, "reason"), (long long)number(q, "refusals"),
+		       (long long)number(q, "retry_ms") / 1000);
+	}
+}
+
 static void print_status(struct json_object *s)
 {
 	struct json_object *guests = NULL;
@@ -139,6 +154,7 @@ static void print_status(struct json_object *s)
 	json_object_object_get_ex(s, "guests", &guests);
 	for (size_t i = 0; guests && i < json_object_array_length(guests); i++)
 		print_guest(json_object_array_get_idx(guests, i));
+	print_quarantine(s);
 }
 
 static int status(const char *run_dir, bool as_json)

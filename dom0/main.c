@@ -121,7 +121,7 @@ static int start(struct cagmad *d, const struct cagma_options *options)
 		goto err_store;
 	}
 	err = cagma_serve_start(&d->serve, options->run_dir, &d->loop,
-				&d->trace);
+				d->store, &d->trace);
 	if (!err)
 		return 0;
 	say("control socket", err);

@@ -12,10 +12,12 @@
 #include <unistd.h>
 
 #include <json-c/json.h>
+#include <urcu.h>
 
 #include "clock.h"
 #include "serve.h"
 #include "status.h"
+#include "store.h"
 #include "units.h"
 
 #define CLIENT_TIMEOUT_S 1
@@ -23,6 +25,7 @@
 
 struct cagma_serve {
 	struct cagma_loop *loop;
+	const struct cagma_store *store;
 	struct cagma_trace *trace;
 	struct cagma_queue answers;	/* of struct cagma_status */
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
@@ -99,7 +102,32 @@ static struct json_object *guest_json(const struct cagma_status_guest *g)
 	return o;
 }
 
-static struct json_object *status_json(const struct cagma_status *s)
+static struct json_object *quarantine_json(const struct cagma_store *store)
+{
+	struct json_object *list = json_object_new_array();
+	const struct cagma_quarantine *q;
+	uint64_t now_ns = cagma_now_ns();
+
+	rcu_read_lock();
+	q = cagma_store_quarantine(store);
+	for (size_t i = 0; q && i < q->count; i++) {
+		const struct cagma_quarantined *entry = &q->entry[i];
+		struct json_object *o = json_object_new_object();
+
+		add(o, "dom", entry->domid);
+		add_text(o, "name", entry->name);
+		add_text(o, "reason", entry->reason);
+		add(o, "refusals", entry->refusals);
+		add(o, "retry_ms", cagma_less(entry->retry_ns, now_ns) /
+					   CAGMA_NS_PER_MS);
+		json_object_array_add(list, o);
+	}
+	rcu_read_unlock();
+	return list;
+}
+
+static struct json_object *status_json(const struct cagma_status *s,
+				       const struct cagma_store *store)
 {
 	struct json_object *o = json_object_new_object();
 	struct json_object *guests = json_object_new_array();
@@ -120,6 +148,7 @@ static struct json_object *status_json(const struct cagma_status *s)
 	for (size_t i = 0; i < s->count; i++)
 		json_object_array_add(guests, guest_json(&s->guest[i]));
 	json_object_object_add(o, "guests", guests);
+	json_object_object_add(o, "quarantined", quarantine_json(store));
 	return o;
 }
 
@@ -187,7 +216,7 @@ static void send_status(struct cagma_serve *serve, int fd)
 		send_all(fd, "{\"error\":\"no status: out of memory, or stopping\"}\n");
 		return;
 	}
-	json = status_json(status);
+	json = status_json(status, serve->store);
 	send_all(fd, json_object_to_json_string_ext(json,
 						    JSON_C_TO_STRING_PLAIN));
 	send_all(fd, "\n");
@@ -231,6 +260,7 @@ static void *run(void *arg)
 		{ .fd = serve->stop_fd, .events = POLLIN },
 	};
 
+	rcu_register_thread();
 	while (!(fds[2].revents & POLLIN)) {
 		if (poll(fds, 3, -1) < 0)
 			continue;
@@ -239,6 +269,7 @@ static void *run(void *arg)
 		if (fds[0].revents & POLLIN)
 			on_listen(serve);
 	}
+	rcu_unregister_thread();
 	return NULL;
 }
 
@@ -275,7 +306,8 @@ static int start_thread(struct cagma_serve *serve)
 }
 
 int cagma_serve_start(struct cagma_serve **out, const char *run_dir,
-		      struct cagma_loop *loop, struct cagma_trace *trace)
+		      struct cagma_loop *loop, const struct cagma_store *store,
+		      struct cagma_trace *trace)
 {
 	struct cagma_serve *serve = calloc(1, sizeof(*serve));
 	int err;
@@ -283,6 +315,7 @@ int cagma_serve_start(struct cagma_serve **out, const char *run_dir,
 	if (!serve)
 		return -ENOMEM;
 	serve->loop = loop;
+	serve->store = store;
 	serve->trace = trace;
 	if (snprintf(serve->path, sizeof(serve->path), "%s/" CAGMA_SOCKET,
 		     run_dir) >= (int)sizeof(serve->path)) {

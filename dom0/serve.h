@@ -8,6 +8,7 @@
 #define CAGMA_SERVE_H
 
 #include "loop.h"
+#include "store.h"
 #include "trace.h"
 
 #define CAGMA_RUN_DIR	"/run/cagma"
@@ -18,7 +19,8 @@ struct cagma_serve;
 
 /* Listens in `run_dir` and starts the thread. -errno. */
 int cagma_serve_start(struct cagma_serve **serve, const char *run_dir,
-		      struct cagma_loop *loop, struct cagma_trace *trace);
+		      struct cagma_loop *loop, const struct cagma_store *store,
+		      struct cagma_trace *trace);
 
 /* Writes the rest of the trace, removes the socket, ends the thread. */
 void cagma_serve_stop(struct cagma_serve *serve);

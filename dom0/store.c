@@ -8,6 +8,8 @@
 #include <sys/random.h>
 #include <syslog.h>
 
+#include <urcu.h>
+
 #include "clock.h"
 #include "log.h"
 #include "loop.h"
@@ -33,6 +35,9 @@ struct seen {
 	uint64_t wait_ns;	/* latest interval without an offer */
 	uint64_t refused_ns;	/* latest interval after a refusal */
 	uint64_t attached_ns;	/* since when */
+	const char *reason;	/* why it was refused last; NULL: it wasn't */
+	uint32_t refusals;
+	char name[CAGMA_NAME_BYTES];	/* if it was refused */
 };
 
 struct cagma_store {
@@ -47,6 +52,8 @@ struct cagma_store {
 	size_t seen_count;
 	struct seen *seen;			/* CAGMA_GUESTS_MAX */
 	struct cagma_domain_facts *domains;	/* CAGMA_GUESTS_MAX */
+	struct cagma_quarantine *quarantine;	/* published by RCU */
+	bool quarantine_changed;
 	pthread_t thread;
 	atomic_bool stop;
 };
@@ -70,13 +77,12 @@ static int read_pages(struct cagma_xs *xs, uint16_t domid, const char *node,
 }
 
 /* The name is the toolstack's, but it is printed: only plain characters. */
-static void read_name(struct cagma_xs *xs, struct cagma_guest *guest)
+static void read_name(struct cagma_xs *xs, uint16_t domid,
+		      char name[CAGMA_NAME_BYTES])
 {
-	if (cagma_xs_read(xs, guest->domid, "name", guest->name,
-			  sizeof(guest->name)) <= 0)
-		snprintf(guest->name, sizeof(guest->name), "dom%u",
-			 guest->domid);
-	for (char *c = guest->name; *c; c++)
+	if (cagma_xs_read(xs, domid, "name", name, CAGMA_NAME_BYTES) <= 0)
+		snprintf(name, CAGMA_NAME_BYTES, "dom%u", domid);
+	for (char *c = name; *c; c++)
 		if (*c <= ' ' || *c > '~' || *c == '"' || *c == '\\')
 			*c = '_';
 }
@@ -102,7 +108,7 @@ static int read_limits(struct cagma_store *store, struct cagma_guest *guest)
 	uint64_t static_max;
 	int err;
 
-	read_name(store->xs, guest);
+	read_name(store->xs, guest->domid, guest->name);
 	err = read_pages(store->xs, guest->domid, "memory/target",
 			 &guest->target_pages);
 	if (!err)
@@ -130,69 +136,57 @@ static void unmap(struct cagma_store *store, struct cagma_guest *guest)
 	free(guest);
 }
 
-/* The channel first: the kernel signals it when the mapping goes. */
-static int map(struct cagma_store *store, struct cagma_guest *guest,
-	       const struct cagma_offer *offer)
+/*
+ * The channel first: the kernel signals it when the mapping goes. NULL, or why
+ * the page is no good.
+ */
+static const char *map(struct cagma_store *store, struct cagma_guest *guest,
+		       const struct cagma_offer *offer)
 {
-	int err = cagma_channel_open(&guest->channel, guest->domid,
-				     offer->port);
-
-	if (err)
-		return err;
-	err = cagma_grants_map(store->grants, guest->domid, offer->gref,
-			       cagma_reader_dead_offset(), guest->channel,
-			       &guest->page);
-	if (err)
-		return err;
+	if (cagma_channel_open(&guest->channel, guest->domid, offer->port))
+		return "cannot-bind-port";
+	if (cagma_grants_map(store->grants, guest->domid, offer->gref,
+			     cagma_reader_dead_offset(), guest->channel,
+			     &guest->page))
+		return "cannot-map-grant";
 	guest->lie = cagma_reader_attach(&guest->reader, guest->page,
 					 offer->epoch, random_seed());
-	return guest->lie ? -EPROTO : 0;
+	return guest->lie ? cagma_lie_name(guest->lie) : NULL;
 }
 
-static void refused(const struct cagma_guest *guest, int err)
-{
-	cagma_log(LOG_WARNING, "%s (domain %u) is not attached: %s",
-		  guest->name, guest->domid,
-		  guest->lie ? cagma_lie_name(guest->lie) : strerror(-err));
-}
-
-static int attach(struct cagma_store *store, const struct seen *seen,
-		  const struct cagma_offer *offer)
+/* NULL, or why the guest is not attached. */
+static const char *attach(struct cagma_store *store, const struct seen *seen,
+			  const struct cagma_offer *offer)
 {
 	struct cagma_guest *guest = calloc(1, sizeof(*guest));
-	int err;
+	const char *reason;
 
 	if (!guest)
-		return -ENOMEM;
+		return "out-of-memory";
 	guest->domid = seen->domid;
 	memcpy(guest->uuid, seen->uuid, sizeof(guest->uuid));
-	err = read_limits(store, guest);
-	if (!err)
-		err = map(store, guest, offer);
-	if (err) {
-		refused(guest, err);
+	reason = read_limits(store, guest) ? "no-limits" :
+					     map(store, guest, offer);
+	if (reason) {
 		unmap(store, guest);
-		return err;
+		return reason;
 	}
 	cagma_log(LOG_INFO, "%s (domain %u) is attached", guest->name,
 		  guest->domid);
 	cagma_queue_push(store->attached, &guest->handover_node);
-	return 0;
+	return NULL;
 }
 
-/* 1: there is an offer; 0: there is none; -errno: it is no good. */
-static int look(struct cagma_store *store, const struct seen *seen,
-		struct cagma_offer *offer)
+/* False: there is none. *reason: there is one and it is no good. */
+static bool look(struct cagma_store *store, const struct seen *seen,
+		 struct cagma_offer *offer, const char **reason)
 {
 	char text[CAGMA_OFFER_MAX];
 	int len = cagma_xs_read(store->xs, seen->domid, CAGMA_OFFER_NODE, text,
 				sizeof(text));
 
-	if (len == -ENOENT)
-		return 0;
-	if (len < 0)
-		return len;
-	return cagma_offer_parse(text, offer) ? -EINVAL : 1;
+	*reason = len < 0 || cagma_offer_parse(text, offer) ? "bad-offer" : NULL;
+	return len != -ENOENT;
 }
 
 static void wait_for_offer(struct seen *seen, uint64_t now_ns)
@@ -202,34 +196,98 @@ static void wait_for_offer(struct seen *seen, uint64_t now_ns)
 	seen->look_ns = now_ns + seen->wait_ns;
 }
 
-/* A short attachment in between doesn't make it shorter. */
-static void back_off(struct seen *seen, uint64_t now_ns)
+static void pardon(struct cagma_store *store, struct seen *seen)
+{
+	store->quarantine_changed |= seen->reason != NULL;
+	seen->reason = NULL;
+}
+
+/* Tried again later and later: a short attachment in between changes nothing. */
+static void refuse(struct cagma_store *store, struct seen *seen,
+		   const char *reason, uint64_t now_ns)
 {
 	seen->refused_ns = cagma_clamp(2 * seen->refused_ns, REFUSED_MIN_NS,
 				       REFUSED_MAX_NS);
 	seen->look_ns = now_ns + seen->refused_ns;
+	seen->reason = reason;
+	seen->refusals++;
+	read_name(store->xs, seen->domid, seen->name);
+	store->quarantine_changed = true;
 }
 
 static void try_one(struct cagma_store *store, struct seen *seen,
 		    uint64_t now_ns)
 {
 	struct cagma_offer offer;
-	int found;
+	const char *reason;
 
 	if (seen->attached || now_ns < seen->look_ns)
 		return;
-	found = look(store, seen, &offer);
-	if (found > 0)
-		found = attach(store, seen, &offer) ? -EPROTO : 1;
-	if (found > 0) {
-		seen->attached = true;
-		seen->attached_ns = now_ns;
-		seen->wait_ns = 0;
-	} else if (found == 0) {
+	if (!look(store, seen, &offer, &reason)) {
 		wait_for_offer(seen, now_ns);
-	} else {
-		back_off(seen, now_ns);
+		pardon(store, seen);
+		return;
 	}
+	if (!reason)
+		reason = attach(store, seen, &offer);
+	if (reason) {
+		refuse(store, seen, reason, now_ns);
+		cagma_log(LOG_WARNING, "%s (domain %u) is not attached: %s",
+			  seen->name, seen->domid, reason);
+		return;
+	}
+	seen->attached = true;
+	seen->attached_ns = now_ns;
+	seen->wait_ns = 0;
+	pardon(store, seen);
+}
+
+/* ---- what the operator is told of them ---- */
+
+static struct cagma_quarantine *list_refused(const struct cagma_store *store)
+{
+	struct cagma_quarantine *q =
+		malloc(sizeof(*q) + store->seen_count * sizeof(q->entry[0]));
+
+	if (!q)
+		return NULL;
+	q->count = 0;
+	for (size_t i = 0; i < store->seen_count; i++) {
+		const struct seen *seen = &store->seen[i];
+		struct cagma_quarantined *entry = &q->entry[q->count];
+
+		if (!seen->reason)
+			continue;
+		entry->domid = seen->domid;
+		entry->reason = seen->reason;
+		entry->refusals = seen->refusals;
+		entry->retry_ns = seen->look_ns;
+		memcpy(entry->name, seen->name, sizeof(entry->name));
+		q->count++;
+	}
+	return q;
+}
+
+static void publish_quarantine(struct cagma_store *store)
+{
+	struct cagma_quarantine *old = store->quarantine;
+	struct cagma_quarantine *new;
+
+	if (!store->quarantine_changed)
+		return;
+	new = list_refused(store);
+	if (!new)
+		return;		/* with the next change, or the next step */
+	store->quarantine_changed = false;
+	rcu_assign_pointer(store->quarantine, new);
+	synchronize_rcu();
+	free(old);
+}
+
+const struct cagma_quarantine *
+cagma_store_quarantine(const struct cagma_store *store)
+{
+	return rcu_dereference(store->quarantine);
 }
 
 /* ---- the table of domains ---- */
@@ -264,10 +322,12 @@ static void forget(struct cagma_store *store)
 	for (size_t i = store->seen_count; i-- > 0;) {
 		struct seen *seen = &store->seen[i];
 
-		if (!seen->listed && !seen->attached)
+		if (!seen->listed && !seen->attached) {
+			pardon(store, seen);
 			*seen = store->seen[--store->seen_count];
-		else
+		} else {
 			seen->listed = false;
+		}
 	}
 }
 
@@ -329,7 +389,7 @@ static void release_one(struct cagma_store *store, struct cagma_guest *guest,
 		if (now_ns - seen->attached_ns > FORGIVEN_NS)
 			seen->refused_ns = 0;
 		if (lied)
-			back_off(seen, now_ns);
+			refuse(store, seen, cagma_lie_name(guest->lie), now_ns);
 		else
 			seen->look_ns = now_ns + LOOK_NS;
 	}
@@ -358,6 +418,7 @@ void cagma_store_step(struct cagma_store *store, uint64_t now_ns)
 		look_for_guests(store, now_ns);
 		store->next_look_ns = now_ns + LOOK_NS;
 	}
+	publish_quarantine(store);
 }
 
 /* ---- the thread ---- */
@@ -419,6 +480,7 @@ void cagma_store_close(struct cagma_store *store)
 	cagma_grants_close(store->grants);
 	cagma_xs_close(store->xs);
 	cagma_xen_close(store->xen);
+	free(store->quarantine);
 	free(store->seen);
 	free(store->domains);
 	free(store);

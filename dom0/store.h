@@ -18,6 +18,20 @@
 
 struct cagma_store;
 
+/* A domain whose page was refused and will be tried again. */
+struct cagma_quarantined {
+	uint16_t domid;
+	char name[CAGMA_NAME_BYTES];	/* printable ASCII */
+	const char *reason;		/* a constant: what was wrong */
+	uint32_t refusals;		/* so far */
+	uint64_t retry_ns;		/* when, by cagma_now_ns() */
+};
+
+struct cagma_quarantine {
+	size_t count;
+	struct cagma_quarantined entry[];
+};
+
 /*
  * Opens xenstore and the grant device and starts the thread. Guests that can
  * be served are pushed to `attached`; the caller pushes targets to mirror to
@@ -28,6 +42,13 @@ int cagma_store_start(struct cagma_store **store,
 		      struct cagma_queue *attached);
 struct cagma_queue *cagma_store_mirror(struct cagma_store *store);
 struct cagma_queue *cagma_store_released(struct cagma_store *store);
+
+/*
+ * The domains in quarantine; NULL if there never was one. For any thread that
+ * is registered with RCU, valid within its rcu_read_lock().
+ */
+const struct cagma_quarantine *
+cagma_store_quarantine(const struct cagma_store *store);
 
 /* Serves what is queued, then ends the thread and closes everything. */
 void cagma_store_stop(struct cagma_store *store);

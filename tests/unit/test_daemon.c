@@ -620,6 +620,23 @@ static void test_K2_late_timer_is_one_pass(void **state)
 
 /* ---- hostile guests ---- */
 
+/* `reason` NULL: the domain isn't in quarantine. */
+static void assert_quarantined(uint16_t domid, const char *reason)
+{
+	const struct cagma_quarantine *q = cagma_store_quarantine(d.store);
+	const char *found = NULL;
+
+	for (size_t i = 0; q && i < q->count; i++)
+		if (q->entry[i].domid == domid)
+			found = q->entry[i].reason;
+	if (reason) {
+		assert_non_null(found);
+		assert_string_equal(found, reason);
+	} else {
+		assert_null(found);
+	}
+}
+
 static void test_G1_wrong_magic_is_refused_and_backed_off(void **state)
 {
 	struct fake_guest *bad = add(5, 512 * MIB), *good = add(6, 512 * MIB);
@@ -634,9 +651,12 @@ static void test_G1_wrong_magic_is_refused_and_backed_off(void **state)
 	assert_in_range(fake_log_lines(), 3, 8);
 	assert_non_null(strstr(fake_log_last(), "wrong-magic"));
 	assert_int_equal(fake_mappings(), 1);
+	assert_quarantined(5, "wrong-magic");
+	assert_quarantined(6, NULL);
 	bad->page->header.magic--;
 	run(120 * S);
 	assert_true(bad->attached);
+	assert_quarantined(5, NULL);
 }
 
 static void test_G18_G19_bad_grant_or_port(void **state)
@@ -648,10 +668,12 @@ static void test_G18_G19_bad_grant_or_port(void **state)
 	g->gref++;
 	run(5 * S);
 	assert_null(served(g));
+	assert_quarantined(5, "cannot-map-grant");
 	g->gref--;
 	g->port++;
 	run(5 * S);
 	assert_null(served(g));
+	assert_quarantined(5, "cannot-bind-port");
 	assert_int_equal(fake_mappings() + fake_channels(), 0);
 	g->port--;
 	run(60 * S);
@@ -664,15 +686,16 @@ static void test_S1_bad_nodes_are_refused(void **state)
 		const char *node;
 		const char *value;
 		size_t length;
+		const char *reason;
 	} bad[] = {
-		{ "data/cagma/offer", "1 105 15", 8 },
-		{ "data/cagma/offer", "1 105\0 15 1", 11 },
+		{ "data/cagma/offer", "1 105 15", 8, "bad-offer" },
+		{ "data/cagma/offer", "1 105\0 15 1", 11, "bad-offer" },
 		{ "data/cagma/offer", "1 105 15 000000000000000000000000000000"
-		  "000000000000000000000000001", 66 },
-		{ "memory/target", "-1", 2 },
-		{ "memory/target", "0x80000", 7 },
-		{ "memory/target", "", 0 },
-		{ "memory/static-max", "99999999999999999999", 20 },
+		  "000000000000000000000000001", 66, "bad-offer" },
+		{ "memory/target", "-1", 2, "no-limits" },
+		{ "memory/target", "0x80000", 7, "no-limits" },
+		{ "memory/target", "", 0, "no-limits" },
+		{ "memory/static-max", "99999999999999999999", 20, "no-limits" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -685,6 +708,7 @@ static void test_S1_bad_nodes_are_refused(void **state)
 		assert_int_equal(start(), 0);
 		run(5 * S);
 		assert_int_equal(d.loop.guest_count, 0);
+		assert_quarantined(5, bad[i].reason);
 		end(state);
 	}
 	begin(state);
@@ -700,8 +724,12 @@ static void test_G9_liar_is_left_and_backed_off(void **state)
 		liar->head -= 8;
 	}
 	assert_true(good->attached);
+	assert_quarantined(5, "head-went-back");
 	assert_in_range(fake_calls(FAKE_GRANTS_MAP), 4, 9);
 	assert_in_range(fake_log_lines(), 4, 16);
+	run(300 * S);
+	assert_true(liar->attached);
+	assert_quarantined(5, NULL);
 }
 
 /* As fast as it can: a sample and a kick every 10 ms, for 5 s. */
