@@ -9,6 +9,7 @@
 #include <linux/vmstat.h>
 
 #include "cagma.h"
+#include "compat.h"
 
 _Static_assert(PAGE_SIZE == CAGMA_PAGE_BYTES, "pages are 4 KiB");
 
@@ -43,7 +44,7 @@ static void events_read(struct cagma_sample *sample)
 
 		sample->swap_in_pages += READ_ONCE(event[PSWPIN]);
 		sample->swap_out_pages += READ_ONCE(event[PSWPOUT]);
-#ifdef CONFIG_ZSWAP
+#ifdef CAGMA_ZSWAP_EVENTS
 		sample->swap_in_pages += READ_ONCE(event[ZSWPIN]);
 		sample->swap_out_pages += READ_ONCE(event[ZSWPOUT]);
 #endif
@@ -54,7 +55,7 @@ static void events_read(struct cagma_sample *sample)
 static u64 file_pages(u64 shmem)
 {
 	unsigned long cached = global_node_page_state(NR_FILE_PAGES);
-	unsigned long other = shmem + total_swapcache_pages();
+	unsigned long other = shmem + cagma_swapcache_pages();
 
 	return cached > other ? cached - other : 0;
 }

@@ -5,11 +5,15 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/kernel.h>
 #include <linux/mm.h>
 #include <linux/string.h>
+#include <linux/stringify.h>
 #include <linux/tracepoint.h>
+#include <trace/events/vmscan.h>
 
 #include "cagma.h"
+#include "compat.h"
 
 static void on_wakeup_kswapd(void *data, int nid, int zid, int order,
 			     gfp_t gfp_flags)
@@ -23,9 +27,9 @@ static void on_direct_reclaim(void *data, int order, gfp_t gfp_flags)
 }
 
 /* The paper's "swapping event"; file pages written back are no such thing. */
-static void on_write_folio(void *data, struct folio *folio)
+static void on_write(void *data, cagma_folio *folio)
 {
-	if (folio_test_swapbacked(folio))
+	if (cagma_is_swapbacked(folio))
 		cagma_raise(CAGMA_REASON_SWAP);
 }
 
@@ -36,8 +40,17 @@ static struct hook {
 } hooks[] = {
 	{ "mm_vmscan_wakeup_kswapd", on_wakeup_kswapd },
 	{ "mm_vmscan_direct_reclaim_begin", on_direct_reclaim },
-	{ "mm_vmscan_write_folio", on_write_folio },
+	{ __stringify(CAGMA_TRACE_WRITE), on_write },
 };
+
+/* Compiles only if the probes take what this kernel's tracepoints give. */
+static inline void check_types(void)
+{
+	check_trace_callback_type_mm_vmscan_wakeup_kswapd(on_wakeup_kswapd);
+	check_trace_callback_type_mm_vmscan_direct_reclaim_begin(
+		on_direct_reclaim);
+	CONCATENATE(check_trace_callback_type_, CAGMA_TRACE_WRITE)(on_write);
+}
 
 /* The tracepoints aren't exported to modules, but they can be enumerated. */
 static void find(struct tracepoint *tracepoint, void *priv)

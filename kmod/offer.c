@@ -16,6 +16,7 @@
 #include <asm/xen/hypercall.h>
 
 #include "cagma.h"
+#include "compat.h"
 
 #define DOM0	0
 
@@ -79,7 +80,7 @@ static int page_grant(void)
 /* dom0 may still map the page: Linux keeps it until it doesn't. */
 static void page_revoke(void)
 {
-	gnttab_end_foreign_access(cagma.gref, virt_to_page(cagma.page));
+	cagma_grant_end(cagma.gref, cagma.page);
 }
 
 int cagma_offer_init(void)
