@@ -135,6 +135,16 @@ static const char *get_text(const struct error *e, const config_setting_t *s)
 	return NULL;
 }
 
+/* Only such a name can be a guest's: see read_name() of store.c. */
+static bool is_plain(const char *name)
+{
+	for (; *name; name++)
+		if (*name <= ' ' || *name > '~' || *name == '"' ||
+		    *name == '\\')
+			return false;
+	return true;
+}
+
 static bool read_guest_setting(const struct error *e, const config_setting_t *s,
 			       struct cagma_guest_config *guest)
 {
@@ -147,6 +157,9 @@ static bool read_guest_setting(const struct error *e, const config_setting_t *s,
 			return false;
 		if (!*text || strlen(text) >= sizeof(guest->name))
 			return fail(e, s, "name is empty or too long");
+		if (!is_plain(text))
+			return fail(e, s, "name has a character that guests are "
+				    "shown with \"_\" for");
 		memcpy(guest->name, text, strlen(text) + 1);
 	} else if (!strcmp(name, "min_mib")) {
 		if (!get_number(e, s, 32, 1048576, &value))
