@@ -178,6 +178,8 @@ install: all
 	sed 's|@PREFIX@|$(PREFIX)|' dom0/cagmad.service.in \
 		> $(DESTDIR)$(PREFIX)/lib/systemd/system/cagmad.service
 
+include tests/fuzz.mk
+
 -include $(wildcard $(BUILD)/obj/*/*.d)
 
 clean:

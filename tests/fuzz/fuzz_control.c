@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A client of the control socket: dom0/serve.c as it is shipped, at the end of
+ * a socket into which the input has been written. The first byte of the input
+ * is the number of guests, the second seeds their figures and the number of
+ * those in quarantine, the rest is the request.
+ *
+ * What must hold: one line of JSON comes back whatever was asked, a status if
+ * and only if one was asked for, and it has all guests and all that are in quarantine.
+ */
+#include <poll.h>
+
+int fuzz_poll(struct pollfd *fds, nfds_t count, int timeout);
+
+#define poll fuzz_poll
+#include "serve.c"
+#undef poll
+
+#include "fuzz.h"
+
+#define GUESTS_MAX	80	/* more than fit in the first try */
+
+static struct cagma_config config;
+static struct cagma_loop loop;
+static struct cagma_serve serve;
+static struct cagma_guest guests[GUESTS_MAX];
+static struct cagma_guest *table[GUESTS_MAX];
+static struct cagma_quarantine *quarantine;
+
+/* Where the serve thread would sleep, the loop answers. */
+int fuzz_poll(struct pollfd *fds, nfds_t count, int timeout)
+{
+	struct cds_wfcq_node *node;
+
+	fuzz_must(timeout == -1);
+	cagma_queue_ack(&loop.asked);
+	while ((node = cagma_queue_pop(&loop.asked))) {
+		struct cagma_status *status = cagma_container_of(
+			node, struct cagma_status, node);
+
+		cagma_status_fill(status, &loop);
+		cagma_queue_push(status->reply, &status->node);
+	}
+	return poll(fds, count, 0);
+}
+
+/* In place of store.c's. */
+const struct cagma_quarantine *
+cagma_store_quarantine(const struct cagma_store *store)
+{
+	(void)store;
+	return quarantine->count ? quarantine : NULL;
+}
+
+static void fill_quarantine(uint8_t seed)
+{
+	quarantine->count = seed % 8;
+	for (size_t i = 0; i < quarantine->count; i++) {
+		struct cagma_quarantined *entry = &quarantine->entry[i];
+
+		entry->domid = (uint16_t)(seed * i);
+		memset(entry->name, '!' + seed % 90, sizeof(entry->name) - 1);
+		entry->reason = cagma_lie_name((enum cagma_lie)i);
+		entry->refusals = seed;
+		entry->retry_ns = seed * UINT64_C(0x0101010101010101);
+	}
+}
+
+static void fill_guest(struct cagma_guest *guest, uint8_t seed)
+{
+	uint64_t word = seed * UINT64_C(0x0101010101010101);
+
+	memset(guest, 0, sizeof(*guest));
+	guest->domid = (uint16_t)(1 + seed);
+	/* As read_name() of store.c leaves it. */
+	memset(guest->name, '!' + seed % 90, sizeof(guest->name) - 1);
+	memset(guest->uuid, seed, sizeof(guest->uuid));
+	guest->facts.alloc_pages = word;
+	guest->target_pages = word;
+	guest->track.any = seed & 1;
+	guest->track.last.available_pages = word;
+	guest->reader.lost = word;
+	for (unsigned int i = 0; i < seed % 8; i++)
+		cagma_histogram_add(&guest->reaction, word >> (8 * i));
+}
+
+static void fill_loop(size_t count, uint8_t seed)
+{
+	for (size_t i = 0; i < count; i++)
+		fill_guest(&guests[i], (uint8_t)(seed + i));
+	fill_quarantine(seed);
+	loop.guest_count = count;
+	loop.actuator.spare_pages = (int8_t)seed * INT64_C(0x100000000);
+	loop.host.total_pages = seed * UINT64_C(0x0101010101010101);
+}
+
+static void init(void)
+{
+	rcu_register_thread();
+	quarantine = calloc(1, sizeof(*quarantine) +
+			       8 * sizeof(quarantine->entry[0]));
+	fuzz_must(quarantine);
+	cagma_config_init(&config);
+	loop.config = &config;
+	loop.guests = table;
+	for (size_t i = 0; i < GUESTS_MAX; i++)
+		table[i] = &guests[i];
+	fuzz_must(!cagma_queue_init(&loop.asked));
+	fuzz_must(!cagma_queue_init(&serve.answers));
+	serve.loop = &loop;
+	serve.stop_fd = eventfd(0, EFD_CLOEXEC);
+}
+
+/* As the kernel hands it over: the first read takes so much, and no more. */
+static bool asks_for_status(const uint8_t *request, size_t size)
+{
+	static const char status[] = "status\n";
+	const size_t length = sizeof(status) - 1;
+
+	return size >= length && !memcmp(request, status, length) &&
+	       (size == length || !request[length]);
+}
+
+static void check_reply(const char *reply, bool status)
+{
+	struct json_object *json = json_tokener_parse(reply), *field;
+	const char *end = strchr(reply, '\n');
+
+	fuzz_must(end && !end[1]);
+	fuzz_must(json && json_object_is_type(json, json_type_object));
+	fuzz_must(status != json_object_object_get_ex(json, "error", &field));
+	if (status) {
+		fuzz_must(json_object_object_get_ex(json, "guests", &field));
+		fuzz_must(json_object_array_length(field) == loop.guest_count);
+		fuzz_must(json_object_object_get_ex(json, "quarantined",
+						    &field));
+		fuzz_must(json_object_array_length(field) == quarantine->count);
+	}
+	json_object_put(json);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static char reply[1 << 18];
+	size_t length = 0;
+	ssize_t n;
+	int fds[2];
+
+	if (!serve.loop)
+		init();
+	if (size < 3 || size > 4096)
+		return 0;
+	fill_loop(data[0] % (GUESTS_MAX + 1), data[1]);
+	data += 2;
+	size -= 2;
+	fuzz_must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds));
+	fuzz_must(write(fds[1], data, size) == (ssize_t)size);
+	shutdown(fds[1], SHUT_WR);
+	serve_client(&serve, fds[0]);
+	close(fds[0]);
+	while ((n = read(fds[1], reply + length, sizeof(reply) - 1 - length)) > 0)
+		length += (size_t)n;
+	close(fds[1]);
+	reply[length] = '\0';
+	check_reply(reply, asks_for_status(data, size));
+	return 0;
+}
