@@ -123,7 +123,8 @@ CHECK_OBJS := $(patsubst %,$(CHECK)/dom0/%.o,$(filter-out clock log,$(CORE))) \
 	$(patsubst %.c,$(CHECK)/%.o,$(wildcard tests/unit/fake_*.c))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(CHECK)/%,$(wildcard tests/unit/test_*.c))
 MUTANTS := $(addprefix $(CHECK)/mutant_,torture.NO_RECHECK torture.NO_ODD \
-	explore.NO_WMB explore.NO_RELEASE explore.NO_MB)
+	explore.NO_WMB explore.NO_RELEASE explore.NO_MB explore.NO_RMB \
+	explore.NO_ACQUIRE)
 
 $(CHECK)/%.o: %.c | packages-check
 	@mkdir -p $(@D)

@@ -1,23 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Every order in which two sides can run through shared/sync.h, on a machine
- * with store buffers, one order after the other: what a stress test on x86
- * cannot show. `make check` also builds this file with each MUTANT_* of
+ * with store buffers and early loads, one order after the other: what a stress
+ * test on x86 cannot show. `make check` also builds this file with each MUTANT_* of
  * explore_sync.h and expects those programs to fail.
  */
 #define CAGMA_SYNC_BACKEND "explore_sync.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <ucontext.h>
 
+#include "paths.h"
 #include "sync.h"
 #include "unit.h"
 
 #define STACK_BYTES	(256 * 1024)
 #define BUFFER_MAX	16
-#define DEPTH_MAX	128
+#define WRITES_MAX	32
 
 /* ---- the machine ---- */
 
@@ -27,6 +29,13 @@ struct pending {
 	size_t size;
 };
 
+/* What has reached memory. The time of this machine is their number. */
+static struct {
+	void *to;
+	uint64_t before;
+} written[WRITES_MAX];
+static size_t now;
+
 struct side {
 	ucontext_t context;
 	void (*run)(void);
@@ -34,6 +43,10 @@ struct side {
 	bool done;
 	struct pending pending[BUFFER_MAX];
 	size_t pending_count;
+	size_t floor;		/* no load happens before this time */
+	size_t latest_load;	/* and this is the latest of those done */
+	size_t seen[WRITES_MAX];	/* of `written` */
+	size_t seen_count;
 };
 
 static struct side side[2];
@@ -56,9 +69,24 @@ static bool may_flush(const struct side *s, size_t i)
 	return s->pending[i].to != NULL;
 }
 
+static void remember_seen(struct side *s, size_t w)
+{
+	if (s->seen_count == WRITES_MAX)
+		abort();
+	s->seen[s->seen_count++] = w;
+}
+
 static void flush(struct side *s, size_t i)
 {
-	memcpy(s->pending[i].to, &s->pending[i].value, s->pending[i].size);
+	const struct pending *p = &s->pending[i];
+
+	if (now == WRITES_MAX)
+		abort();
+	written[now].to = p->to;
+	written[now].before = 0;
+	memcpy(&written[now].before, p->to, p->size);
+	memcpy(p->to, &p->value, p->size);
+	remember_seen(s, now++);
 	remove_pending(s, i);
 	while (s->pending_count && !s->pending[0].to)
 		remove_pending(s, 0);
@@ -82,21 +110,80 @@ static void let_others_run(void)
 	swapcontext(&running->context, &scheduler);
 }
 
-uint64_t explore_load(const void *from, size_t size)
+/* The earliest time at which a load of `from` may happen. */
+static size_t earliest(const struct side *s, const void *from)
+{
+	size_t time = s->floor;
+
+	/* A word never goes back for who has seen it. */
+	for (size_t i = 0; i < s->seen_count; i++)
+		if (written[s->seen[i]].to == from && s->seen[i] + 1 > time)
+			time = s->seen[i] + 1;
+	return time;
+}
+
+/*
+ * Writes to `from` since the earliest time; the load misses so many of them.
+ * It happens as early as it can with that value: that binds later loads least.
+ */
+static size_t load_time(const struct side *s, const void *from)
+{
+	size_t first = earliest(s, from), missed, i;
+	unsigned int versions = 1;
+
+	for (i = first; i < now; i++)
+		versions += written[i].to == from;
+	missed = choose(versions);
+	for (i = now; i > first && missed; i--)
+		missed -= written[i - 1].to == from;
+	/* The value holds from the write before on. */
+	while (i > first && written[i - 1].to != from)
+		i--;
+	return i;
+}
+
+static uint64_t value_at(size_t time, const void *from, size_t size)
 {
 	uint64_t value = 0;
+
+	memcpy(&value, from, size);
+	for (size_t i = now; i-- > time;)
+		if (written[i].to == from)
+			value = written[i].before;
+	return value;
+}
+
+static uint64_t load(const void *from, size_t size, bool acquire)
+{
+	size_t time;
 
 	let_others_run();
 	for (size_t i = running->pending_count; i-- > 0;)
 		if (running->pending[i].to == from)
 			return running->pending[i].value;
-	memcpy(&value, from, size);
-	return value;
+	time = load_time(running, from);
+	if (time && written[time - 1].to == from)
+		remember_seen(running, time - 1);
+	if (time > running->latest_load)
+		running->latest_load = time;
+	if (acquire && time > running->floor)
+		running->floor = time;
+	return value_at(time, from, size);
 }
 
+uint64_t explore_load(const void *from, size_t size)
+{
+	return load(from, size, false);
+}
+
+uint64_t explore_load_acquire(const void *from, size_t size)
+{
+	return load(from, size, true);
+}
+
+/* Nobody sees it before it leaves the buffer: not a point to switch at. */
 void explore_store(void *to, uint64_t value, size_t size)
 {
-	let_others_run();
 	push(running, to, value, size);
 }
 
@@ -106,44 +193,19 @@ void explore_store_barrier(void)
 		push(running, NULL, 0, 0);
 }
 
+void explore_load_barrier(void)
+{
+	running->floor = running->latest_load;
+}
+
 void explore_full_barrier(void)
 {
 	let_others_run();
 	flush_all(running);
+	running->floor = running->latest_load = now;
 }
 
 /* ---- all orders, depth first ---- */
-
-static struct {
-	unsigned int taken;
-	unsigned int among;
-} choice[DEPTH_MAX];
-static size_t depth;
-
-/* The next of `among` alternatives on the path that is being explored. */
-static unsigned int choose(unsigned int among)
-{
-	if (depth == DEPTH_MAX)
-		abort();
-	if (!choice[depth].among)
-		choice[depth].among = among;
-	return choice[depth++].taken;
-}
-
-/* Moves on to the next path; false when there is none. */
-static bool next_path(void)
-{
-	size_t i = DEPTH_MAX;
-
-	while (i-- > 0) {
-		if (choice[i].taken + 1 < choice[i].among) {
-			choice[i].taken++;
-			return true;
-		}
-		choice[i].taken = choice[i].among = 0;
-	}
-	return false;
-}
 
 /* Counts what can happen next; lets the `pick`-th of these happen. */
 static unsigned int happen(unsigned int pick)
@@ -178,7 +240,8 @@ static void prepare(struct side *s, void (*run)(void))
 {
 	s->run = run;
 	s->done = false;
-	s->pending_count = 0;
+	s->pending_count = s->seen_count = 0;
+	s->floor = s->latest_load = 0;
 	getcontext(&s->context);
 	s->context.uc_stack.ss_sp = s->stack;
 	s->context.uc_stack.ss_size = STACK_BYTES;
@@ -190,17 +253,17 @@ static void run_path(void (*first)(void), void (*second)(void))
 {
 	unsigned int count;
 
-	depth = 0;
+	now = 0;
 	prepare(&side[0], first);
 	prepare(&side[1], second);
 	while ((count = happen(UINT32_MAX)))
 		happen(choose(count));
 }
 
-/* The number of paths at whose end `broken` holds; *paths of all. */
+/* Paths at whose end `holds` holds, up to `enough`; *paths that were gone. */
 static unsigned int explore(void (*reset)(void), void (*first)(void),
-			    void (*second)(void), bool (*broken)(void),
-			    unsigned int *paths)
+			    void (*second)(void), bool (*holds)(void),
+			    unsigned int enough, unsigned int *paths)
 {
 	unsigned int found = 0;
 
@@ -210,11 +273,13 @@ static unsigned int explore(void (*reset)(void), void (*first)(void),
 	do {
 		reset();
 		run_path(first, second);
-		found += broken();
+		found += holds();
 		++*paths;
-	} while (next_path());
+	} while (found < enough && paths_next());
+	paths_end();
 	free(side[0].stack);
 	free(side[1].stack);
+	print_message("# %u of %u paths\n", found, *paths);
 	return found;
 }
 
@@ -264,7 +329,7 @@ static void test_D3_no_order_tears_a_record(void **state)
 
 	(void)state;
 	assert_int_equal(explore(reset_record, write_record, read_record,
-				 is_torn, &paths), 0);
+				 is_torn, 1, &paths), 0);
 	assert_true(paths > 100);
 }
 
@@ -275,8 +340,27 @@ static void test_some_orders_read_a_record(void **state)
 
 	(void)state;
 	read = explore(reset_record, write_record, read_record, is_read_whole,
-		       &paths);
+		       UINT_MAX, &paths);
 	assert_in_range(read, 2, paths - 1);
+}
+
+/* The writer laps the reader: more than one change of the sequence. */
+static void write_twice(void)
+{
+	static const cagma_word body[2][2] = { { 4, 4 }, { 6, 6 } };
+
+	cagma_record_write(&record.seq, 4, record.body, body[0], 2);
+	cagma_record_write(&record.seq, 6, record.body, body[1], 2);
+}
+
+static void test_D3_no_order_of_two_writes_tears_a_record(void **state)
+{
+	unsigned int paths;
+
+	(void)state;
+	assert_int_equal(explore(reset_record, write_twice, read_record,
+				 is_torn, 1, &paths), 0);
+	assert_true(paths > 1000);
 }
 
 /* ---- head and doorbell ---- */
@@ -313,8 +397,50 @@ static void test_kick_no_order_loses_a_kick(void **state)
 
 	(void)state;
 	assert_int_equal(explore(reset_page, publish_and_kick, arm_and_look,
-				 is_lost, &paths), 0);
+				 is_lost, 1, &paths), 0);
 	assert_true(paths > 10);
+}
+
+/* ---- a sample and the head that is moved past it ---- */
+
+static uint32_t head_seen, slot_seq;
+static uint64_t slot_word;
+
+static void publish_sample(void)
+{
+	static const cagma_word body = 7;
+
+	cagma_record_write(&page.slot[0].seq, 2,
+			   &page.slot[0].sample.time_ns, &body, 1);
+	/* As at the end of cagma_sample_write(). */
+	cagma_store_release(&page.publication.head, 1);
+}
+
+static void look_for_sample(void)
+{
+	cagma_word body = 0;
+
+	head_seen = cagma_head_read(&page);
+	slot_seq = 0;
+	if (cagma_record_read(&page.slot[0].seq, &slot_seq, &body,
+			      &page.slot[0].sample.time_ns, 1))
+		slot_seq = 0;
+	slot_word = body;
+}
+
+static bool is_below_head_and_missing(void)
+{
+	return head_seen == 1 && (slot_seq != 2 || slot_word != 7);
+}
+
+static void test_D1_sample_below_the_head_is_whole(void **state)
+{
+	unsigned int paths;
+
+	(void)state;
+	assert_int_equal(explore(reset_page, publish_sample, look_for_sample,
+				 is_below_head_and_missing, 1, &paths), 0);
+	assert_true(paths > 100);
 }
 
 /* ---- the first mail and the announcement ---- */
@@ -355,7 +481,7 @@ static void test_F0_announcement_follows_the_mail(void **state)
 
 	(void)state;
 	assert_int_equal(explore(reset_page, write_and_announce, look_for_mail,
-				 is_announced_empty, &paths), 0);
+				 is_announced_empty, 1, &paths), 0);
 	assert_true(paths > 100);
 }
 
@@ -363,8 +489,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_D3_no_order_tears_a_record),
+		cmocka_unit_test(test_D3_no_order_of_two_writes_tears_a_record),
 		cmocka_unit_test(test_some_orders_read_a_record),
 		cmocka_unit_test(test_kick_no_order_loses_a_kick),
+		cmocka_unit_test(test_D1_sample_below_the_head_is_whole),
 		cmocka_unit_test(test_F0_announcement_follows_the_mail),
 	};
 
