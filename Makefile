@@ -123,6 +123,7 @@ CHECK_OBJS := $(patsubst %,$(CHECK)/dom0/%.o,$(filter-out clock log,$(CORE))) \
 	$(patsubst %.c,$(CHECK)/%.o,$(wildcard tests/unit/fake_*.c))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(CHECK)/%,$(wildcard tests/unit/test_*.c))
 MUTANTS := $(addprefix $(CHECK)/mutant_,torture.NO_RECHECK torture.NO_ODD \
+	torture.EARLY_LOOK torture.EARLY_KICK \
 	explore.NO_WMB explore.NO_RELEASE explore.NO_MB explore.NO_RMB \
 	explore.NO_ACQUIRE)
 
@@ -144,7 +145,9 @@ $(MUTANTS): $(CHECK)/mutant_%: $(UNIT_TESTS)
 		-DMUTANT$(subst .,_,$(suffix $*)) -o $@ \
 		tests/unit/test_$(basename $*).c -lcmocka
 
-check-unit: $(UNIT_TESTS) $(MUTANTS)
+include tests/torture.mk
+
+check-unit: $(UNIT_TESTS) $(MUTANTS) $(TSAN)
 	$(Q)tests/unit/run.sh $^
 
 check: all

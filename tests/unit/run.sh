@@ -4,6 +4,7 @@
 # run.sh PROGRAM...: runs each cmocka program, says in one line what came of it,
 # and sums up. A test that was announced and never reported has failed. A
 # program called mutant_* has a known defect: it must fail, by a test of its own.
+# One called racy_* must be found out by ThreadSanitizer.
 
 set -uo pipefail
 
@@ -37,6 +38,7 @@ judge_test() {
 	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 	if ((!f)); then
 		say ok "$1" "$p passed, $s skipped"
+		grep '^figures: ' "$out"
 		return
 	fi
 	say "not ok" "$1" "$f failed, $p passed, $s skipped, status $status"
@@ -57,13 +59,25 @@ judge_mutant() {
 	fi
 }
 
+judge_racy() {
+	if grep -q '^WARNING: ThreadSanitizer: data race' "$err"; then
+		passed=$((passed + 1))
+		say ok "$1" "found out"
+	else
+		failed=$((failed + 1))
+		say "not ok" "$1" "no race was seen, status $status"
+	fi
+}
+
 for program; do
 	name=$(basename "$program")
-	CMOCKA_MESSAGE_OUTPUT=TAP timeout 120 "$program" >"$out" 2>"$err"
+	CMOCKA_MESSAGE_OUTPUT=TAP timeout "${UNIT_SECONDS:-120}" "$program" >"$out" 2>"$err"
 	status=$?
 	add_up
 	if [[ $name == mutant_* ]]; then
 		judge_mutant "$name"
+	elif [[ $name == racy_* ]]; then
+		judge_racy "$name"
 	else
 		judge_test "$name"
 	fi

@@ -1,33 +1,60 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Two threads on one page, through shared/sync.h as it is shipped. The words
- * of a record are tied to its number by arithmetic; a reader that accepts a
- * mixture is caught. `make check` also builds this file with each MUTANT_* of
- * torture_sync.h and expects those programs to fail.
+ * Two threads, and two processes, on one page, through shared/sync.h and
+ * dom0/reader.c as they are shipped. The words of a record are tied to its
+ * number by arithmetic; a reader that accepts a mixture is caught. An eventfd is
+ * the event channel; a sleep that nobody would have ended is caught.
+ *
+ * `make check` also builds this file with each MUTANT_* of torture_sync.h and
+ * expects those programs to fail, and under ThreadSanitizer. `make soak` runs it
+ * for long: CAGMA_TORTURE_READS and CAGMA_TORTURE_KICKS are for each test.
  */
 #define CAGMA_SYNC_BACKEND "torture_sync.h"
 
+#include "reader.c"
+
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
-#include "sync.h"
 #include "unit.h"
 
-#define READS		100000
+#define READS		20000
 #define READS_MIN	1000	/* if the machine is busy */
-#define SECONDS_MAX	2
+#define KICKS		5000
+#define KICKS_MIN	50
+#define SECONDS_MAX	1
 #define PAUSE		1024	/* of a writer, so that readers succeed */
+#define SLEEP_MS	20
 #define FACTOR		UINT64_C(0x9e3779b97f4a7c15)
 
-_Thread_local uint32_t torture_acquired;
-_Thread_local bool torture_checking;
-static _Thread_local uint64_t seed;	/* 0: this thread is never delayed */
+/* The page, and what else both sides need to know about the test. */
+struct shared {
+	struct cagma_page page;
+	atomic_bool stop;
+	atomic_uint taken;	/* samples that dom0 has read */
+	atomic_uint settled;	/* samples whose kick is given, or not needed */
+};
 
-static struct cagma_page page;
-static atomic_bool stop;
+_Thread_local uint32_t torture_remembered;
+_Thread_local bool torture_answered_from_memory;
+static _Thread_local uint64_t seed;	/* 0: this side is never delayed */
+
+static int memory_fd, channel_fd;
+static struct shared *shared;		/* this process's mapping */
+
+static unsigned long reads_wanted = READS, kicks_wanted = KICKS;
+static bool in_haste = true;
 
 static void spin(uint64_t turns)
 {
@@ -48,6 +75,42 @@ void torture_delay(void)
 		sched_yield();
 }
 
+/* A window wide open, so that it is hit where both sides share a processor. */
+static void hold_open(void)
+{
+	if (!seed)
+		return;
+	spin(unit_random_below(&seed, 2048));
+	if (unit_random_below(&seed, 4) == 0)
+		sched_yield();
+}
+
+bool torture_is_armed(const void *word)
+{
+	return word == &shared->page.doorbell.armed;
+}
+
+bool torture_is_head(const void *word)
+{
+	return word == &shared->page.publication.head;
+}
+
+uint32_t torture_early_head(void)
+{
+	uint32_t head = torture_real_acquire(&shared->page.publication.head);
+
+	hold_open();
+	return head;
+}
+
+uint32_t torture_early_armed(void)
+{
+	uint32_t armed = torture_real_acquire(&shared->page.doorbell.armed);
+
+	hold_open();
+	return armed;
+}
+
 static void tie(void *body, size_t words, uint64_t number)
 {
 	uint64_t *word = body;
@@ -66,120 +129,353 @@ static bool is_tied(const void *body, size_t words, uint64_t number)
 	return true;
 }
 
-static void *write_samples(void *arg)
+/* ---- the other side ---- */
+
+static void publish(uint32_t n)
 {
 	struct cagma_sample sample;
 
-	(void)arg;
-	seed = 1;
-	for (uint32_t n = 0; !atomic_load(&stop); n++) {
-		tie(&sample, sizeof(sample) / 8, n);
-		cagma_sample_write(&page, n, &sample);
-		spin(unit_random_below(&seed, PAUSE));
-	}
-	return NULL;
+	tie(&sample, sizeof(sample) / 8, n);
+	cagma_sample_write(&shared->page, n, &sample);
 }
 
-static void *write_mails(void *arg)
+static void write_samples(void)
+{
+	for (uint32_t n = 0; !atomic_load(&shared->stop); n++) {
+		publish(n);
+		spin(unit_random_below(&seed, PAUSE));
+	}
+}
+
+static void write_mails(void)
 {
 	struct cagma_mail mail;
 
-	(void)arg;
-	seed = 1;
-	for (uint32_t seq = 2; !atomic_load(&stop); seq += 2) {
+	for (uint32_t seq = 2; !atomic_load(&shared->stop); seq += 2) {
 		tie(&mail, sizeof(mail) / 8, seq);
-		cagma_mail_write(&page, seq, &mail);
+		cagma_mail_write(&shared->page, seq, &mail);
 		spin(unit_random_below(&seed, PAUSE));
 	}
+}
+
+/* One emergency after the other, each when dom0 is about to go to sleep. */
+static void write_and_kick(void)
+{
+	const uint64_t one = 1;
+
+	for (uint32_t n = 0; !atomic_load(&shared->stop); n++) {
+		publish(n);
+		if (cagma_kick_wanted(&shared->page) &&
+		    write(channel_fd, &one, sizeof(one)) != sizeof(one))
+			abort();
+		atomic_store(&shared->settled, n + 1);
+		while (atomic_load(&shared->taken) != n + 1 &&
+		       !atomic_load(&shared->stop))
+			sched_yield();
+		spin(unit_random_below(&seed, PAUSE));
+	}
+}
+
+/* A thread, or a process that has mapped the page somewhere else. */
+struct other {
+	bool is_process;
+	void (*run)(void);
+	pthread_t thread;
+	pid_t pid;
+};
+
+static struct shared *map_memory(void)
+{
+	void *memory = mmap(NULL, sizeof(struct shared), PROT_READ | PROT_WRITE,
+			    MAP_SHARED, memory_fd, 0);
+
+	if (memory == MAP_FAILED)
+		abort();
+	return memory;
+}
+
+static void *run_thread(void *arg)
+{
+	const struct other *other = arg;
+
+	seed = 1;
+	other->run();
 	return NULL;
 }
 
-static pthread_t start(void *(*run)(void *))
+static void run_process(const struct other *other)
 {
-	pthread_t thread;
-
-	memset(&page, 0, sizeof(page));
-	atomic_store(&stop, false);
-	assert_int_equal(pthread_create(&thread, NULL, run, NULL), 0);
-	return thread;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	shared = map_memory();
+	seed = 1;
+	other->run();
+	_exit(0);
 }
 
-static void finish(pthread_t thread)
+static void start(struct other *other)
 {
-	atomic_store(&stop, true);
-	pthread_join(thread, NULL);
+	uint64_t count;
+
+	memset(shared, 0, sizeof(*shared));
+	while (read(channel_fd, &count, sizeof(count)) > 0)
+		;
+	if (!other->is_process) {
+		assert_int_equal(pthread_create(&other->thread, NULL,
+						run_thread, other), 0);
+		return;
+	}
+	other->pid = fork();
+	if (!other->pid)
+		run_process(other);
+	assert_true(other->pid > 0);
+}
+
+static void finish(struct other *other)
+{
 	seed = 0;
+	torture_answered_from_memory = false;
+	atomic_store(&shared->stop, true);
+	if (other->is_process)
+		waitpid(other->pid, NULL, 0);
+	else
+		pthread_join(other->thread, NULL);
 }
 
-/* Has the reader tortured itself enough, or long enough? */
-static bool is_enough(unsigned int good, time_t start_s)
+/* Has this side tortured itself enough, or long enough? */
+static bool is_enough(unsigned long done, unsigned long wanted, time_t start_s)
 {
-	return good == READS || time(NULL) - start_s > SECONDS_MAX;
+	return done == wanted ||
+	       (in_haste && time(NULL) - start_s > SECONDS_MAX);
 }
+
+/* For the long run. */
+static void say_figures(const char *what, unsigned long good,
+			unsigned long met, unsigned long bad, time_t start_s)
+{
+	if (!in_haste)
+		print_message("figures: %lu %s, %lu times the other side was "
+			      "at work, %lu wrong, %lld s\n", good, what, met,
+			      bad, (long long)(time(NULL) - start_s));
+}
+
+/* ---- records ---- */
 
 /* Anywhere in the ring, the slot that is being written included. */
 static uint32_t some_sample(void)
 {
-	uint32_t head = cagma_head_read(&page);
+	uint32_t head = cagma_head_read(&shared->page);
 
 	return head - (uint32_t)unit_random_below(&seed, CAGMA_SLOT_COUNT + 1);
 }
 
-static void test_D3_sample_is_never_torn(void **state)
+static void read_samples(struct other *other)
 {
-	pthread_t writer = start(write_samples);
-	unsigned int good = 0, torn = 0;
+	unsigned long good = 0, missed = 0, torn = 0;
 	time_t start_s = time(NULL);
 	struct cagma_sample sample;
 
-	(void)state;
-	while (cagma_head_read(&page) < CAGMA_SLOT_COUNT)
+	start(other);
+	while (cagma_head_read(&shared->page) < CAGMA_SLOT_COUNT)
 		sched_yield();
 	seed = 2;
-	while (!is_enough(good, start_s)) {
+	while (!torn && !is_enough(good, reads_wanted, start_s)) {
 		uint32_t n = some_sample();
 
-		if (cagma_sample_read(&page, n, &sample)) {
+		if (cagma_sample_read(&shared->page, n, &sample)) {
+			missed++;
 			sched_yield();
 			continue;
 		}
 		good++;
 		torn += !is_tied(&sample, sizeof(sample) / 8, n);
 	}
-	finish(writer);
+	finish(other);
+	say_figures("samples", good, missed, torn, start_s);
 	assert_int_equal(torn, 0);
 	assert_true(good >= READS_MIN);
 }
 
-static void test_D3_mail_is_never_torn(void **state)
+static void read_mails(struct other *other)
 {
-	pthread_t writer = start(write_mails);
-	unsigned int good = 0, torn = 0;
+	unsigned long good = 0, missed = 0, torn = 0;
 	time_t start_s = time(NULL);
 	struct cagma_mail mail;
 	uint32_t seq;
 
-	(void)state;
+	start(other);
 	seed = 2;
-	while (!is_enough(good, start_s)) {
-		if (cagma_mail_read(&page, &seq, &mail) || !seq) {
+	while (!torn && !is_enough(good, reads_wanted, start_s)) {
+		if (cagma_mail_read(&shared->page, &seq, &mail) || !seq) {
+			missed++;
 			sched_yield();
 			continue;
 		}
 		good++;
 		torn += !is_tied(&mail, sizeof(mail) / 8, seq);
 	}
-	finish(writer);
+	finish(other);
+	say_figures("mails", good, missed, torn, start_s);
 	assert_int_equal(torn, 0);
 	assert_true(good >= READS_MIN);
+}
+
+static void test_D3_sample_is_never_torn_between_threads(void **state)
+{
+	(void)state;
+	read_samples(&(struct other){ .run = write_samples });
+}
+
+static void test_D3_sample_is_never_torn_between_processes(void **state)
+{
+	(void)state;
+	read_samples(&(struct other){ .run = write_samples, .is_process = true });
+}
+
+static void test_D3_mail_is_never_torn_between_threads(void **state)
+{
+	(void)state;
+	read_mails(&(struct other){ .run = write_mails });
+}
+
+static void test_D3_mail_is_never_torn_between_processes(void **state)
+{
+	(void)state;
+	read_mails(&(struct other){ .run = write_mails, .is_process = true });
+}
+
+/* ---- kicks ---- */
+
+struct watch {
+	struct cagma_reader reader;
+	unsigned long kicks;
+	unsigned long looks;	/* after arming, that found more */
+	unsigned long lost;
+	unsigned long bad;	/* samples */
+};
+
+static void take_samples(struct watch *watch)
+{
+	struct cagma_sample samples[CAGMA_READER_BATCH];
+	uint32_t n = watch->reader.next;
+	size_t count;
+
+	if (cagma_reader_drain(&watch->reader, samples, &count))
+		watch->bad++;
+	watch->bad += count != watch->reader.next - n;
+	for (size_t i = 0; i < count; i++, n++)
+		watch->bad += !is_tied(&samples[i], sizeof(samples[i]) / 8, n);
+	atomic_store(&shared->taken, watch->reader.next);
+}
+
+static bool is_kicked(int timeout_ms)
+{
+	struct pollfd channel = { .fd = channel_fd, .events = POLLIN };
+
+	return poll(&channel, 1, timeout_ms) > 0;
+}
+
+/*
+ * The guest has decided about its kick, none is there, and yet there is
+ * something to read: it would be slept through. However slow this machine is.
+ */
+static bool is_slept_through(const struct watch *watch)
+{
+	uint32_t settled = atomic_load(&shared->settled);
+
+	return settled != watch->reader.next && !is_kicked(0);
+}
+
+static void sleep_until_kicked(struct watch *watch)
+{
+	uint64_t count;
+
+	while (!is_kicked(SLEEP_MS)) {
+		if (is_slept_through(watch)) {
+			watch->lost++;
+			return;
+		}
+		if (in_haste)
+			return;		/* there is a limit of time to look at */
+	}
+	if (read(channel_fd, &count, sizeof(count)) == sizeof(count))
+		watch->kicks++;
+}
+
+/* What dom0/loop.c does with one guest. */
+static void watch_guest(struct other *other)
+{
+	struct watch watch = { 0 };
+	time_t start_s = time(NULL);
+
+	start(other);
+	watch.reader.page = &shared->page;
+	torture_real_store(&shared->page.publication.state, CAGMA_STATE_LIVE);
+	seed = 2;
+	while (!watch.lost && !watch.bad &&
+	       !is_enough(watch.kicks, kicks_wanted, start_s)) {
+		cagma_reader_disarm(&watch.reader);
+		take_samples(&watch);
+		hold_open();
+		if (cagma_reader_arm(&watch.reader))
+			watch.looks++;
+		else
+			sleep_until_kicked(&watch);
+	}
+	finish(other);
+	say_figures("kicks", watch.kicks, watch.looks, watch.lost, start_s);
+	assert_int_equal(watch.lost, 0);
+	assert_int_equal(watch.bad, 0);
+	assert_true(watch.kicks >= KICKS_MIN);
+}
+
+static void test_kick_is_never_lost_between_threads(void **state)
+{
+	(void)state;
+	watch_guest(&(struct other){ .run = write_and_kick });
+}
+
+static void test_kick_is_never_lost_between_processes(void **state)
+{
+	(void)state;
+	watch_guest(&(struct other){ .run = write_and_kick, .is_process = true });
+}
+
+/* ---- */
+
+static unsigned long from_environment(const char *name, unsigned long otherwise)
+{
+	const char *text = getenv(name);
+
+	if (!text)
+		return otherwise;
+	in_haste = false;
+	return strtoul(text, NULL, 10);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	memory_fd = memfd_create("page", MFD_CLOEXEC);
+	channel_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (memory_fd < 0 || channel_fd < 0 ||
+	    ftruncate(memory_fd, sizeof(struct shared)))
+		return -1;
+	shared = map_memory();
+	return 0;
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_D3_sample_is_never_torn),
-		cmocka_unit_test(test_D3_mail_is_never_torn),
+		cmocka_unit_test(test_D3_sample_is_never_torn_between_threads),
+		cmocka_unit_test(test_D3_sample_is_never_torn_between_processes),
+		cmocka_unit_test(test_D3_mail_is_never_torn_between_threads),
+		cmocka_unit_test(test_D3_mail_is_never_torn_between_processes),
+		cmocka_unit_test(test_kick_is_never_lost_between_threads),
+		cmocka_unit_test(test_kick_is_never_lost_between_processes),
 	};
 
-	return cmocka_run_group_tests_name("torture", tests, NULL, NULL);
+	reads_wanted = from_environment("CAGMA_TORTURE_READS", reads_wanted);
+	kicks_wanted = from_environment("CAGMA_TORTURE_KICKS", kicks_wanted);
+	return cmocka_run_group_tests_name("torture", tests, set_up, NULL);
 }
