@@ -5,6 +5,9 @@
 # make demo       the main job on real Xen under QEMU, with a report
 # make images     what the QEMU runner boots
 # make lint       what static analysis has to say (nothing, it should be)
+# make fuzz       every entry point of the daemon under libFuzzer (tests/fuzz.mk)
+# make soak       two processes on one page, for long (tests/torture.mk)
+# make coverage   what the unit tests reach (tests/coverage.mk)
 # make model      the shared page's protocol in Spin, and its mutants
 # make module     the guest module for the images' kernel
 # make install    daemon, tool, unit file, manual pages (DESTDIR, PREFIX)
@@ -37,6 +40,8 @@ PACKAGES_RUN := qemu-system-x86 python3
 PACKAGES_DEMO := gnuplot-nox
 PACKAGES_LINT := clang-tidy cppcheck sparse shellcheck
 PACKAGES_MODEL := spin gcc libc6-dev
+PACKAGES_CODEGEN := gcc-aarch64-linux-gnu libc6-dev-arm64-cross \
+	python3-unicorn python3-pyelftools
 
 # Everything of the daemon but main.c; tests link it with a fake xen.c.
 CORE := actuate clock config daemon histogram invariant log loop offer options \
@@ -61,6 +66,8 @@ packages-demo: packages-run
 	$(Q)mkimage/need.sh $(PACKAGES_DEMO)
 packages-lint: packages-run
 	$(Q)mkimage/need.sh $(PACKAGES_LINT)
+packages-codegen: packages-fuzz
+	$(Q)mkimage/need.sh $(PACKAGES_CODEGEN)
 packages-model:
 	$(Q)mkimage/need.sh $(PACKAGES_MODEL)
 
@@ -152,15 +159,17 @@ check-unit: $(UNIT_TESTS) $(MUTANTS) $(TSAN)
 
 check: all
 	$(Q)tests/run.sh "$(MAKE) --no-print-directory check-unit" tests/cli.sh \
-		tests/test_report.py
+		tests/test_report.py tests/codegen/test_codegen.py
 
 -include $(wildcard $(CHECK)/*/*.d $(CHECK)/*/*/*.d)
 
 test-xen: packages-run images
 	$(Q)tests/run.sh tests/runner.sh tests/xen/run.sh
 
-test:
+test: packages-codegen
 	$(Q)tests/run.sh "$(MAKE) --no-print-directory check" \
+		"$(MAKE) --no-print-directory coverage" \
+		"$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=20" \
 		"$(MAKE) --no-print-directory test-xen"
 
 demo: packages-demo images
@@ -182,7 +191,7 @@ install: all
 	sed 's|@PREFIX@|$(PREFIX)|' dom0/cagmad.service.in \
 		> $(DESTDIR)$(PREFIX)/lib/systemd/system/cagmad.service
 
-include tests/fuzz.mk
+include tests/fuzz.mk tests/coverage.mk
 
 -include $(wildcard $(BUILD)/obj/*/*.d)
 

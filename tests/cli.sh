@@ -6,21 +6,11 @@
 
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
+. tests/report.sh
 
 readonly CAGMAD=build/dom0/cagmad CAGMACTL=build/dom0/cagmactl RUN=mkimage/run.py
-passed=0 failed=0
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
-
-report() {
-	if [[ -z $2 ]]; then
-		echo "ok $1"
-		passed=$((passed + 1))
-	else
-		echo "not ok $1: $2"
-		failed=$((failed + 1))
-	fi
-}
 
 # refuses NAME STATUS REGEX COMMAND...: COMMAND ends with STATUS and a line on
 # standard error that matches.
@@ -94,8 +84,9 @@ for program in $CAGMAD $CAGMACTL; do
 done
 missing=
 # shellcheck disable=SC2016 # the backquotes are the table's
-for name in $(grep -o '`test_[A-Za-z0-9_]*`' docs/testing.md | tr -d '`'); do
-	grep -rqw "$name" tests/unit tests/xen || missing+=" $name"
+for name in $(grep -oE '`(test|fuzz)_[A-Za-z0-9_]*`' docs/testing.md | tr -d '`'); do
+	grep -rqw "$name" tests/unit tests/xen ||
+		compgen -G "tests/*/$name.*" >/dev/null || missing+=" $name"
 done
 report tests_in_the_manual_exist "$missing"
 missing=
@@ -107,5 +98,4 @@ done
 grep -q '^ExecStart=/usr/sbin/cagmad --daemon$' \
 	"$dir/root/usr/lib/systemd/system/cagmad.service" || missing+=" ExecStart"
 report install_puts_everything_in_place "$missing"
-echo "$passed passed, $failed failed, 0 skipped"
-((failed == 0))
+report_sum

@@ -20,7 +20,7 @@ FUZZ_CFLAGS := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all \
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 # For a target that brings no port of its own.
 FUZZ_PORT := fake_xen fake_guest
-FUZZ_RUN = $(PYTHON) tests/fuzz/run.py
+FUZZ_RUN = tests/fuzz/run.py
 
 # The compiler of each tree, and how it links an entry point to a main().
 $(FUZZ)/%: FUZZ_CC = clang -fsanitize=fuzzer-no-link,address,undefined
@@ -30,7 +30,7 @@ $(AFL)/%: FUZZ_LINK = $(FUZZ_CC) -fsanitize=fuzzer
 
 packages-fuzz: packages-check
 	$(Q)mkimage/need.sh $(PACKAGES_FUZZ)
-packages-afl: packages-fuzz
+packages-afl: packages-codegen
 	$(Q)mkimage/need.sh $(PACKAGES_AFL)
 
 define FUZZ_RULES

@@ -6,22 +6,12 @@
 
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
+. tests/report.sh
 
 readonly RUN=mkimage/run.py
-passed=0 failed=0
 dir=$(mktemp -d)
 trap 'umount "$dir/full" 2>/dev/null; rm -rf "$dir"' EXIT
 echo 'sleep 600' >"$dir/script"
-
-report() {
-	if [[ -z $2 ]]; then
-		echo "ok $1"
-		passed=$((passed + 1))
-	else
-		echo "not ok $1: $2"
-		failed=$((failed + 1))
-	fi
-}
 
 poll() {
 	local deadline=$((SECONDS + $1))
@@ -102,5 +92,4 @@ refuses_without_images
 if ((EUID == 0)); then
 	refuses_a_full_disk
 fi
-echo "$passed passed, $failed failed, 0 skipped"
-((failed == 0))
+report_sum

@@ -6,7 +6,8 @@
 SOAK_READS ?= 25000000
 SOAK_KICKS ?= 5000000
 
-TORTURE_CFLAGS = $(filter-out -MMD -MP,$(BASE)) $(DOM0_CFLAGS) -g -Idom0 -Itests/unit
+TORTURE_CFLAGS = $(filter-out -MMD -MP,$(BASE)) $(DOM0_CFLAGS) -g \
+	-Idom0 -Itests/unit
 # gcc says that ThreadSanitizer doesn't see fences. It needn't: what they order
 # here are atomic accesses, and each of these it does see.
 TSAN_CFLAGS := -O1 -fsanitize=thread -Wno-tsan
@@ -16,7 +17,8 @@ TSAN := $(CHECK)/tsan_torture $(CHECK)/racy_torture
 $(CHECK)/racy_torture: TSAN_CFLAGS += -DMUTANT_PLAIN
 $(TSAN): $(CHECK)/test_torture
 	@echo "  CC      $@"
-	$(Q)$(CC) $(TORTURE_CFLAGS) $(TSAN_CFLAGS) -o $@ tests/unit/test_torture.c -lcmocka
+	$(Q)$(CC) $(TORTURE_CFLAGS) $(TSAN_CFLAGS) -o $@ \
+		tests/unit/test_torture.c -lcmocka
 
 $(BUILD)/soak/torture: $(CHECK)/test_torture
 	@mkdir -p $(@D)

@@ -6,7 +6,8 @@
  * those in quarantine, the rest is the request.
  *
  * What must hold: one line of JSON comes back whatever was asked, a status if
- * and only if one was asked for, and it has all guests and all that are in quarantine.
+ * and only if one was asked for, and it has all guests and all that are in
+ * quarantine.
  */
 #include <poll.h>
 

@@ -2,13 +2,13 @@
 /*
  * What the store thread finds in xenstore and behind a grant: dom0/store.c with
  * dom0/offer.c as they are shipped, on a port whose nodes are the input's. The
- * input is NAME|TARGET|STATIC-MAX|OFFER|PAGE: four nodes, and bytes that are laid
- * over a good page. An empty node isn't there.
+ * input is NAME|TARGET|STATIC-MAX|OFFER|PAGE: four nodes, and bytes that are
+ * laid over a good page. An empty node isn't there.
  *
  * What must hold: a text is taken for an offer if and only if it is what that
  * offer prints as; a guest that is attached has limits in their order and a
- * name that can be printed; one that isn't leaves nothing behind; and no line of
- * the log holds a character that isn't plain.
+ * name that can be printed; one that isn't leaves nothing behind; and no line
+ * of the log holds a character that isn't plain.
  */
 #include "store.c"
 

@@ -38,7 +38,7 @@ static size_t loads, loads_max;
 
 static uint32_t head;		/* what an honest guest has published */
 static unsigned int lies_left;	/* on this path */
-/* Or those about slots that differ in what they cause, and none about the head. */
+/* Or those about slots that differ in what they cause; none about the head. */
 static bool all_lies;
 
 static uint64_t one_of(uint64_t honest, const uint64_t *lies, size_t n)

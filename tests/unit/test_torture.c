@@ -2,12 +2,12 @@
 /*
  * Two threads, and two processes, on one page, through shared/sync.h and
  * dom0/reader.c as they are shipped. The words of a record are tied to its
- * number by arithmetic; a reader that accepts a mixture is caught. An eventfd is
- * the event channel; a sleep that nobody would have ended is caught.
+ * number by arithmetic; a reader that accepts a mixture is caught. An eventfd
+ * is the event channel; a sleep that nobody would have ended is caught.
  *
  * `make check` also builds this file with each MUTANT_* of torture_sync.h and
- * expects those programs to fail, and under ThreadSanitizer. `make soak` runs it
- * for long: CAGMA_TORTURE_READS and CAGMA_TORTURE_KICKS are for each test.
+ * expects those programs to fail, and under ThreadSanitizer. `make soak` runs
+ * it for long: CAGMA_TORTURE_READS and CAGMA_TORTURE_KICKS are for each test.
  */
 #define CAGMA_SYNC_BACKEND "torture_sync.h"
 

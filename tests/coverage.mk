@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Included by the Makefile.
+# make coverage   what the unit tests reach; all of the reader, or it fails
+
+COVERAGE := $(BUILD)/coverage
+COVERAGE_CFLAGS := -O0 -g -fprofile-instr-generate -fcoverage-mapping \
+	-Idom0 -Itests/unit
+COVERAGE_OBJS := $(CHECK_OBJS:$(CHECK)/%=$(COVERAGE)/%)
+COVERAGE_TESTS := $(UNIT_TESTS:$(CHECK)/%=$(COVERAGE)/%)
+
+$(COVERAGE)/%.o: %.c | packages-fuzz
+	@mkdir -p $(@D)
+	@echo "  CC      $< (coverage)"
+	$(Q)clang $(BASE) -U_FORTIFY_SOURCE $(DOM0_CFLAGS) $(COVERAGE_CFLAGS) \
+		-c -o $@ $<
+
+$(COVERAGE)/unit.a: $(COVERAGE_OBJS)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(COVERAGE_TESTS): $(COVERAGE)/%: $(COVERAGE)/tests/unit/%.o $(COVERAGE)/unit.a
+	$(Q)clang $(COVERAGE_CFLAGS) $(CHECK_LDFLAGS) -pthread -o $@ $^ -lcmocka \
+		$(shell pkg-config --libs liburcu json-c libconfig)
+
+-include $(wildcard $(COVERAGE)/*/*.d $(COVERAGE)/*/*/*.d)
+.PRECIOUS: $(COVERAGE)/%.o
+
+.PHONY: coverage
+coverage: $(COVERAGE_TESTS)
+	$(Q)tests/unit/coverage.sh $^
