@@ -16,7 +16,10 @@ static bool is_possible(const struct cagma_sample *s, uint64_t most_pages)
 	       cagma_less(s->balloon_pages, ALLOC_SLACK_PAGES) <= most_pages;
 }
 
-/* A counter that went back was restarted by its guest: nothing has passed. */
+/*
+ * A counter that went back was restarted by its guest: nothing has passed. More
+ * than there can be is cut, so that what is summed up later doesn't wrap.
+ */
 static uint64_t passed(struct cagma_track *track, uint64_t before,
 		       uint64_t after)
 {
@@ -24,7 +27,7 @@ static uint64_t passed(struct cagma_track *track, uint64_t before,
 		track->restarts++;
 		return 0;
 	}
-	return after - before;
+	return cagma_min(after - before, CAGMA_PAGES_MAX);
 }
 
 static struct cagma_point *open_point(struct cagma_track *track)
@@ -44,8 +47,10 @@ bool cagma_track_add(struct cagma_track *track,
 		return false;
 	}
 	if (track->any)
-		point->swap_in_pages += passed(track, track->last.swap_in_pages,
-					       sample->swap_in_pages);
+		point->swap_in_pages = cagma_min(CAGMA_PAGES_MAX,
+			point->swap_in_pages +
+			passed(track, track->last.swap_in_pages,
+			       sample->swap_in_pages));
 	track->last = *sample;
 	track->any = true;
 	track->seen_ns = now_ns;
@@ -60,11 +65,12 @@ bool cagma_track_add(struct cagma_track *track,
 
 static bool is_early(const struct cagma_track *track, uint64_t now_ns)
 {
-	const struct cagma_point *last =
-		&track->point[(track->count - 1) % CAGMA_TRACK_POINTS];
+	const struct cagma_point *last;
 
-	return track->count &&
-	       cagma_less(now_ns, last->time_ns) < CAGMA_TRACK_POINT_NS;
+	if (!track->count)
+		return false;
+	last = &track->point[(track->count - 1) % CAGMA_TRACK_POINTS];
+	return cagma_less(now_ns, last->time_ns) < CAGMA_TRACK_POINT_NS;
 }
 
 void cagma_track_close(struct cagma_track *track, uint64_t now_ns)

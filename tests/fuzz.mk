@@ -63,3 +63,7 @@ fuzz-long: fuzz-build
 
 fuzz-afl: $(FUZZ_NAMES:%=$(AFL)/fuzz_%)
 	$(Q)$(FUZZ_RUN) --afl --seconds $(FUZZ_SECONDS) $(FUZZ_NAMES)
+
+# Guests' numbers go in here: sums and products must not wrap either.
+$(FUZZ)/dom0/policy.o $(FUZZ)/dom0/track.o: FUZZ_CFLAGS += \
+	-fsanitize=unsigned-integer-overflow

@@ -180,6 +180,19 @@ static void test_G6_counter_that_goes_back_is_a_restart(void **state)
 	assert_int_equal(track.restarts, 1);
 }
 
+static void test_G7_enormous_steps_of_a_counter_do_not_wrap(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 8; i++) {
+		sample.swap_in_pages = i % 2 ? UINT64_MAX / 2 + 1 : 0;
+		use(300 * MIB);
+		point(300 * MIB, S);
+	}
+	/* Four steps of 2^63 are 0 to who adds them up. */
+	assert_in_range(cagma_track_swap_in(&track, now_ns, 10 * S),
+			CAGMA_PAGES_MAX, 8 * CAGMA_PAGES_MAX);
+}
+
 static void test_swapped_is_the_most_free_swap_less_the_present(void **state)
 {
 	(void)state;
@@ -350,6 +363,7 @@ int main(void)
 		TRACK_TEST(test_G5_largest_possible_sample_is_taken),
 		TRACK_TEST(test_swap_in_is_counted_within_the_window),
 		TRACK_TEST(test_G6_counter_that_goes_back_is_a_restart),
+		TRACK_TEST(test_G7_enormous_steps_of_a_counter_do_not_wrap),
 		TRACK_TEST(test_swapped_is_the_most_free_swap_less_the_present),
 		TRACK_TEST(test_growth_is_the_largest_within_any_horizon),
 		TRACK_TEST(test_growth_leaves_the_window),
