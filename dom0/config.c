@@ -40,6 +40,8 @@ static const struct setting {
 	  "a surplus may be given to others after this long" },
 	{ "grace_ms", 0, 60000, 10000, "after start nobody is shrunk" },
 	{ "stale_ms", 500, 60000, 3000, "older data is not acted upon" },
+	{ "retry_max_ms", 1000, 3600000, 300000,
+	  "a guest in quarantine is tried again this often at least" },
 };
 
 #define SETTINGS (sizeof(settings) / sizeof(settings[0]))
@@ -82,6 +84,7 @@ static void assign(struct cagma_config *c, const char *name, uint64_t value)
 		{ "donor_ms", &c->tuning.donor_ns, ns },
 		{ "grace_ms", &c->tuning.grace_ns, ns },
 		{ "stale_ms", &c->tuning.stale_ns, ns },
+		{ "retry_max_ms", &c->retry_max_ns, ns },
 	};
 
 	if (!strcmp(name, "task_percent"))

@@ -24,6 +24,7 @@ struct cagma_config {
 	uint64_t reserve_pages;
 	uint64_t period_ns;	/* of the periodic pass */
 	uint64_t tick_ns;	/* of reading the pages */
+	uint64_t retry_max_ns;	/* of trying a guest in quarantine again */
 	uint64_t min_pages;	/* guarantee of guests without one of their own */
 	size_t guest_count;
 	struct cagma_guest_config *guests;	/* owned */

@@ -35,6 +35,7 @@ struct cagma_guest {
 	struct cagma_track track;
 	struct cagma_domain_facts facts;
 	bool present;			/* facts are of the latest listing */
+	uint64_t excused_ns;		/* silence before this is no lie */
 	int64_t offset_pages;		/* Xen's count less memory/target's */
 	uint64_t target_pages;		/* of our last mail */
 	uint64_t cma_pages;

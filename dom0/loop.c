@@ -25,6 +25,8 @@
 /* A guest that publishes faster than we read is left for the next tick. */
 #define REDRAINS	3
 #define EVENTS		64
+/* A guest that runs and says nothing is let go after this many stale_ms. */
+#define SILENT_TIMES	10
 /* At the end, reactions to the last answers are waited for this long. */
 #define WIND_DOWN_STEPS	20
 #define WIND_DOWN_STEP_MS 20
@@ -167,6 +169,7 @@ static void adopt(struct cagma_loop *loop, struct cagma_guest *guest)
 	epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD,
 		  cagma_channel_fd(guest->channel), &event);
 	guest->tokens = TOKENS_PER_S;
+	guest->excused_ns = cagma_now_ns();
 	cagma_pass_refresh(loop);
 	cagma_trace_event(loop->trace, CAGMA_TRACE_ATTACH, guest, NULL, 0, 0,
 			  0, 0);
@@ -260,6 +263,25 @@ static void refill_tokens(struct cagma_loop *loop, uint64_t now_ns)
 		loop->guests[i]->tokens = TOKENS_PER_S;
 }
 
+/*
+ * A page that says nothing keeps its guest from being balanced for ever, and
+ * may have been given up by a kernel that crashed or was replaced.
+ */
+static void judge_silence(const struct cagma_loop *loop,
+			  struct cagma_guest *guest, uint64_t now_ns)
+{
+	uint64_t heard_ns;
+
+	if (guest->facts.paused)
+		guest->excused_ns = now_ns;
+	heard_ns = cagma_max(guest->excused_ns, guest->track.seen_ns);
+	if (guest->lie != CAGMA_LIE_NONE || cagma_less(now_ns, heard_ns) <=
+	    SILENT_TIMES * loop->config->tuning.stale_ns)
+		return;
+	guest->lie = guest->track.last_impossible ? CAGMA_LIE_IMPOSSIBLE :
+						    CAGMA_LIE_SILENT;
+}
+
 static void tick(struct cagma_loop *loop)
 {
 	uint64_t now_ns = cagma_now_ns();
@@ -273,6 +295,7 @@ static void tick(struct cagma_loop *loop)
 
 		guest->denied = false;
 		serve_guest(loop, guest);
+		judge_silence(loop, guest, now_ns);
 		cagma_track_close(&guest->track, now_ns);
 		if (guest->masked && guest->tokens) {
 			guest->masked = false;

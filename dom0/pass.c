@@ -139,6 +139,8 @@ static void answer(struct cagma_loop *loop, struct cagma_guest *guest,
 		[CAGMA_REASON_DIRECT] = "direct",
 		[CAGMA_REASON_SWAP] = "swap",
 		[CAGMA_REASON_SAMPLER] = "sampler",
+		[CAGMA_REASON_OOM] = "oom",
+		[CAGMA_REASON_REQUEST] = "request",
 	};
 	uint32_t reason = guest->open_reason;
 

@@ -22,6 +22,8 @@ enum cagma_lie {
 	CAGMA_LIE_EPOCH,	/* not the epoch that was offered */
 	CAGMA_LIE_HEAD,		/* the head went backwards */
 	CAGMA_LIE_TORN,		/* no readable slot for too long */
+	CAGMA_LIE_SILENT,	/* no sample for too long */
+	CAGMA_LIE_IMPOSSIBLE,	/* for too long, none that could be true */
 	CAGMA_LIE_CLOSED,	/* no lie: the guest closes the page */
 	CAGMA_LIE_COUNT
 };

@@ -20,7 +20,6 @@
 #define LOOK_NS		(500 * CAGMA_NS_PER_MS)
 #define NO_OFFER_MAX_NS	(4 * CAGMA_NS_PER_S)
 #define REFUSED_MIN_NS	(1 * CAGMA_NS_PER_S)
-#define REFUSED_MAX_NS	(300 * CAGMA_NS_PER_S)
 /* Who behaved for this long begins with a clean record. */
 #define FORGIVEN_NS	(60 * CAGMA_NS_PER_S)
 #define STACK_BYTES	((size_t)256 * 1024)
@@ -114,6 +113,9 @@ static int read_limits(struct cagma_store *store, struct cagma_guest *guest)
 	if (!err)
 		err = read_pages(store->xs, guest->domid, "memory/static-max",
 				 &static_max);
+	/* A guest that has more than its maximum is nothing to be acted upon. */
+	if (!err && static_max < guest->target_pages)
+		err = -ERANGE;
 	if (!err)
 		set_limits(guest, store->config, static_max);
 	return err;
@@ -207,7 +209,7 @@ static void refuse(struct cagma_store *store, struct seen *seen,
 		   const char *reason, uint64_t now_ns)
 {
 	seen->refused_ns = cagma_clamp(2 * seen->refused_ns, REFUSED_MIN_NS,
-				       REFUSED_MAX_NS);
+				       store->config->retry_max_ns);
 	seen->look_ns = now_ns + seen->refused_ns;
 	seen->reason = reason;
 	seen->refusals++;

@@ -44,6 +44,7 @@ bool cagma_track_add(struct cagma_track *track,
 
 	if (!is_possible(sample, most_pages)) {
 		track->impossible++;
+		track->last_impossible = true;
 		return false;
 	}
 	if (track->any)
@@ -52,6 +53,7 @@ bool cagma_track_add(struct cagma_track *track,
 			passed(track, track->last.swap_in_pages,
 			       sample->swap_in_pages));
 	track->last = *sample;
+	track->last_impossible = false;
 	track->any = true;
 	track->seen_ns = now_ns;
 	track->swap_total_pages = cagma_max(track->swap_total_pages,

@@ -28,6 +28,7 @@ struct cagma_track {
 	uint64_t seen_ns;		/* when the last sample was read */
 	uint64_t swap_total_pages;	/* most free swap ever seen */
 	uint64_t impossible;		/* samples rejected */
+	bool last_impossible;		/* the newest was */
 	uint64_t restarts;		/* counters that went back */
 	uint32_t count;			/* points taken, free-running */
 	struct cagma_point point[CAGMA_TRACK_POINTS];

@@ -17,6 +17,7 @@
 #include "loop.h"
 #include "serve.h"
 #include "store.h"
+#include "sync.h"
 #include "unit.h"
 
 #define STEP		(10 * MS)
@@ -680,6 +681,40 @@ static void test_G18_G19_bad_grant_or_port(void **state)
 	assert_non_null(served(g));
 }
 
+static void test_G20_second_offer_makes_no_second_session(void **state)
+{
+	struct fake_guest *g = add(5, 512 * MIB);
+	const char *again = "1 105 15 77";
+
+	(void)state;
+	run(2 * S);
+	assert_int_equal(fake_calls(FAKE_GRANTS_MAP), 1);
+	fake_node_set(g, "data/cagma/offer", again, strlen(again));
+	fake_node_set(g, "data/cagma/offer2", again, strlen(again));
+	run(10 * S);
+	assert_non_null(served(g));
+	assert_int_equal(fake_calls(FAKE_GRANTS_MAP), 1);
+	assert_int_equal(fake_mappings(), 1);
+}
+
+static void test_G31_page_of_another_guest_is_nobodys(void **state)
+{
+	struct fake_guest *thief = add(5, 512 * MIB), *good;
+
+	(void)state;
+	good = add(6, 512 * MIB);
+	good->epoch = 1000;
+	run(2 * S);
+	memcpy(thief->page, good->page, sizeof(*good->page));
+	run(S);
+	assert_null(served(thief));
+	assert_int_equal(served(good)->domid, 6);
+	good->used_pages += 30 * MIB;
+	fake_guest_step(good);
+	serve();
+	assert_true(good->balloon_target_pages >= 542 * MIB);
+}
+
 static void test_S1_bad_nodes_are_refused(void **state)
 {
 	static const struct {
@@ -696,6 +731,7 @@ static void test_S1_bad_nodes_are_refused(void **state)
 		{ "memory/target", "0x80000", 7, "no-limits" },
 		{ "memory/target", "", 0, "no-limits" },
 		{ "memory/static-max", "99999999999999999999", 20, "no-limits" },
+		{ "memory/static-max", "0", 1, "no-limits" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -730,6 +766,78 @@ static void test_G9_liar_is_left_and_backed_off(void **state)
 	run(300 * S);
 	assert_true(liar->attached);
 	assert_quarantined(5, NULL);
+}
+
+static void test_G17_L7_page_that_was_given_up_is_let_go(void **state)
+{
+	struct fake_guest *g = add(5, 512 * MIB);
+
+	(void)state;
+	run(2 * S);
+	g->mute = true;
+	run(29 * S);
+	assert_non_null(served(g));
+	run(2 * S);
+	assert_null(served(g));
+	assert_int_equal(fake_mappings() + fake_channels(), 0);
+	assert_quarantined(5, "silent");
+	assert_int_equal(g->balloon_target_pages, 512 * MIB);
+	run(10 * S);
+	g->mute = false;
+	run(60 * S);
+	assert_true(g->attached);
+	assert_quarantined(5, NULL);
+}
+
+static void test_G21_head_that_moves_over_nothing_is_let_go(void **state)
+{
+	struct fake_guest *g = add(5, 512 * MIB);
+
+	(void)state;
+	run(2 * S);
+	g->mute = true;
+	for (int i = 0; i < 200 && served(g); i++) {
+		g->page->publication.head++;
+		run(100 * MS);
+	}
+	assert_null(served(g));
+	assert_quarantined(5, "torn-too-long");
+}
+
+static void test_G5_G7_impossible_samples_are_no_sign_of_life(void **state)
+{
+	struct fake_guest *g = add(5, 512 * MIB);
+
+	(void)state;
+	run(2 * S);
+	g->mute = true;
+	for (int i = 0; i < 310; i++) {
+		struct cagma_sample ones;
+
+		memset(&ones, 0xff, sizeof(ones));
+		cagma_sample_write(g->page, g->head++, &ones);
+		run(100 * MS);
+	}
+	assert_null(served(g));
+	assert_quarantined(5, "impossible-samples");
+}
+
+static void test_L5_guest_that_was_paused_long_is_not_silent(void **state)
+{
+	struct fake_guest *g = add(5, 512 * MIB);
+
+	(void)state;
+	run(2 * S);
+	g->paused = true;
+	run(300 * S);
+	g->paused = false;
+	g->mute = true;	/* its first sample takes a moment */
+	run(S);
+	assert_non_null(served(g));
+	g->mute = false;
+	run(S);
+	assert_quarantined(5, NULL);
+	assert_true(g->attached);
 }
 
 /* As fast as it can: a sample and a kick every 10 ms, for 5 s. */
@@ -964,10 +1072,16 @@ int main(void)
 		RUNNING(test_M9_offset_to_xens_count_is_learnt),
 		RUNNING(test_M9_offset_that_cannot_be_is_not_learnt),
 		RUNNING(test_C2_I4_silent_guest_is_held),
+		RUNNING(test_G17_L7_page_that_was_given_up_is_let_go),
+		RUNNING(test_G21_head_that_moves_over_nothing_is_let_go),
+		RUNNING(test_G5_G7_impossible_samples_are_no_sign_of_life),
+		RUNNING(test_L5_guest_that_was_paused_long_is_not_silent),
 		RUNNING(test_L5_paused_guest_is_held),
 		RUNNING(test_K2_late_timer_is_one_pass),
 		RUNNING(test_G1_wrong_magic_is_refused_and_backed_off),
 		RUNNING(test_G18_G19_bad_grant_or_port),
+		RUNNING(test_G20_second_offer_makes_no_second_session),
+		RUNNING(test_G31_page_of_another_guest_is_nobodys),
 		STOPPED(test_S1_bad_nodes_are_refused),
 		RUNNING(test_G9_liar_is_left_and_backed_off),
 		STOPPED(test_G14_kick_storm_wakes_20_times_a_second),

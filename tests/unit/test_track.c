@@ -135,6 +135,7 @@ static void test_G5_G7_impossible_sample_is_rejected_whole(void **state)
 		lies[i]();
 		assert_false(add());
 		before.impossible = 1;
+		before.last_impossible = true;
 		assert_memory_equal(&track, &before, sizeof(track));
 	}
 }
