@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 MIB_PER_PAGE = 4096 / 2**20
 IOPS_BIN_S = 2
-REASONS = ("other", "kswapd", "direct", "swap", "sampler")
+REASONS = ("other", "kswapd", "direct", "swap", "sampler", "oom", "request")
 BINS_PER_DECADE = 8
 
 ROLES = {

@@ -50,14 +50,16 @@ static int read_pages(const char *node, unsigned long *pages)
 /*
  * Finds static-max and the offset. -EAGAIN while the balloon is moving: the
  * offset is memory/target less the balloon's target when neither changes,
- * read twice around the balloon's to see that. Sleeps in xenbus.
+ * read twice around the balloon's to see that; or while there is no static-max
+ * that a guest could live with. Sleeps in xenbus.
  */
 int cagma_balloon_settle(void)
 {
 	unsigned long before, after, target;
 
 	if (read_pages("static-max", &cagma.static_max_pages) ||
-	    read_pages("target", &before))
+	    read_pages("target", &before) ||
+	    cagma.static_max_pages < FLOOR_PAGES)
 		return -EAGAIN;
 	if (xen_pv_domain())
 		return 0;
@@ -91,8 +93,10 @@ static void close_event(const struct cagma_mail *mail)
 	if (!cagma.event_open || mail->answered_event != cagma.event)
 		return;
 	cagma.event_open = false;
-	if (mail->flags & CAGMA_MAIL_DENIED)
+	if (mail->flags & CAGMA_MAIL_DENIED) {
+		WRITE_ONCE(cagma.denied_event, cagma.event);
 		return;
+	}
 	cagma.reaction_event = cagma.event;
 	cagma.reaction_ns = ktime_get_mono_fast_ns() - cagma.raised_ns;
 }

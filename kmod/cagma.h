@@ -32,6 +32,7 @@ struct cagma {
 	u32 head;			/* ours; the page has a copy */
 	u32 mail_seq;			/* last mail accepted */
 	u32 event;			/* number of the newest emergency */
+	u32 denied_event;		/* newest that dom0 had no memory for */
 	bool event_open;		/* dom0 has not answered it yet */
 	u64 raised_ns;			/* when that emergency began */
 	u64 last_raise_ns;
@@ -49,6 +50,7 @@ struct cagma {
 
 extern struct cagma cagma;
 extern unsigned int cagma_period_ms;
+extern unsigned int cagma_oom_wait_ms;	/* 0: out of memory is nobody's affair */
 
 /* Counters for operators and tests, read through module parameters. */
 struct cagma_stats {
@@ -59,6 +61,7 @@ struct cagma_stats {
 	unsigned long refused;
 	unsigned long clamped;
 	unsigned long attachments;
+	unsigned long oom_averted;
 };
 
 extern struct cagma_stats cagma_stats;
@@ -71,9 +74,16 @@ void cagma_publish(enum cagma_reason reason);
 void cagma_publish_locked(enum cagma_reason reason);
 void cagma_raise(enum cagma_reason reason);
 
+/* Raises at once, whatever was raised before. 0 if nobody is attached. */
+u32 cagma_raise_now(enum cagma_reason reason);
+
 /* hooks.c: -ENOENT if a tracepoint is missing; undone by cagma_hooks_exit(). */
 int cagma_hooks_init(void);
 void cagma_hooks_exit(void);
+
+/* oom.c: undone by cagma_oom_exit(), which waits for a task that asks. */
+int cagma_oom_init(void);
+void cagma_oom_exit(void);
 
 /* balloon.c */
 int cagma_balloon_settle(void);
@@ -86,6 +96,7 @@ bool cagma_mail_poll(void);
 int cagma_offer_init(void);
 void cagma_offer_exit(void);
 int cagma_offer_publish(void);
+void cagma_offer_repair(void);
 void cagma_offer_withdraw(void);
 
 #endif

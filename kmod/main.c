@@ -28,6 +28,29 @@ static const struct kernel_param_ops period_ops = {
 module_param_cb(period_ms, &period_ops, &cagma_period_ms, 0644);
 MODULE_PARM_DESC(period_ms, "sampling period in ms, 10 to 1000 (default 100)");
 
+static int oom_wait_set(const char *val, const struct kernel_param *kp)
+{
+	return param_set_uint_minmax(val, kp, 0, 10000);
+}
+
+static const struct kernel_param_ops oom_wait_ops = {
+	.set = oom_wait_set,
+	.get = param_get_uint,
+};
+
+module_param_cb(oom_wait_ms, &oom_wait_ops, &cagma_oom_wait_ms, 0644);
+MODULE_PARM_DESC(oom_wait_ms, "wait for memory from dom0 before a task is killed, in ms, 0 to 10000 (default 1000)");
+
+static int raise_set(const char *val, const struct kernel_param *kp)
+{
+	return cagma_raise_now(CAGMA_REASON_REQUEST) ? 0 : -ENOTCONN;
+}
+
+static const struct kernel_param_ops raise_ops = { .set = raise_set };
+
+module_param_cb(raise, &raise_ops, NULL, 0200);
+MODULE_PARM_DESC(raise, "write anything: ask dom0 at once, as if memory were short");
+
 #define CAGMA_STAT(name, text) \
 	module_param_named(name, cagma_stats.name, ulong, 0444); \
 	MODULE_PARM_DESC(name, text)
@@ -39,6 +62,7 @@ CAGMA_STAT(applied, "read-only: mails applied");
 CAGMA_STAT(refused, "read-only: mails refused for an unknown request");
 CAGMA_STAT(clamped, "read-only: targets clamped to the guest's range");
 CAGMA_STAT(attachments, "read-only: times a dom0 daemon attached");
+CAGMA_STAT(oom_averted, "read-only: times that memory came before a task was killed");
 
 /*
  * The sampler never waits for dom0: it offers the page when the balloon has
@@ -46,7 +70,9 @@ CAGMA_STAT(attachments, "read-only: times a dom0 daemon attached");
  */
 static void sampler(struct work_struct *work)
 {
-	if (!cagma.offered && !cagma_balloon_settle())
+	if (cagma.offered)
+		cagma_offer_repair();
+	else if (!cagma_balloon_settle())
 		cagma_offer_publish();
 	cagma_mail_poll();
 	cagma_publish(CAGMA_REASON_PERIODIC);
@@ -72,9 +98,14 @@ static int __init cagma_init(void)
 	err = cagma_hooks_init();
 	if (err)
 		goto err_offer;
+	err = cagma_oom_init();
+	if (err)
+		goto err_hooks;
 	queue_delayed_work(cagma.wq, &cagma.sampler, 0);
 	return 0;
 
+err_hooks:
+	cagma_hooks_exit();
 err_offer:
 	cagma_offer_exit();
 err_wq:
@@ -88,6 +119,7 @@ err_wq:
  */
 static void __exit cagma_exit(void)
 {
+	cagma_oom_exit();
 	cagma_hooks_exit();
 	cancel_delayed_work_sync(&cagma.sampler);
 	cagma_offer_withdraw();

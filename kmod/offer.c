@@ -7,6 +7,7 @@
 
 #include <linux/gfp.h>
 #include <linux/interrupt.h>
+#include <linux/module.h>
 #include <linux/random.h>
 #include <xen/events.h>
 #include <xen/interface/event_channel.h>
@@ -61,13 +62,6 @@ static int page_grant(void)
 	cagma.page = (void *)get_zeroed_page(GFP_KERNEL);
 	if (!cagma.page)
 		return -ENOMEM;
-	cagma.page->header = (struct cagma_header){
-		.version = CAGMA_PAGE_VERSION,
-		.slot_count = CAGMA_SLOT_COUNT,
-		.slot_bytes = CAGMA_SLOT_BYTES,
-		.features = CAGMA_FEATURE_HOOKS,
-		.period_ms = cagma_period_ms,
-	};
 	gref = gnttab_grant_foreign_access(DOM0, virt_to_gfn(cagma.page), 0);
 	if (gref < 0) {
 		free_page((unsigned long)cagma.page);
@@ -95,12 +89,53 @@ int cagma_offer_init(void)
 	return err;
 }
 
+/* Afterwards nothing raises: a write to a parameter may be under way. */
+static void detach(void)
+{
+	unsigned long flags;
+
+	kernel_param_lock(THIS_MODULE);
+	raw_spin_lock_irqsave(&cagma.lock, flags);
+	cagma.offered = false;
+	WRITE_ONCE(cagma.attached, false);
+	raw_spin_unlock_irqrestore(&cagma.lock, flags);
+	kernel_param_unlock(THIS_MODULE);
+}
+
 void cagma_offer_exit(void)
 {
+	detach();
 	cagma_header_close(cagma.page);
 	notify_remote_via_irq(cagma.irq);
 	unbind_from_irqhandler(cagma.irq, &cagma);
 	page_revoke();
+}
+
+/* Caller holds cagma.lock. */
+static void write_header(void)
+{
+	const struct cagma_header header = {
+		.magic = CAGMA_PAGE_MAGIC,
+		.version = CAGMA_PAGE_VERSION,
+		.slot_count = CAGMA_SLOT_COUNT,
+		.slot_bytes = CAGMA_SLOT_BYTES,
+		.features = CAGMA_FEATURE_HOOKS,
+		.epoch = cagma.epoch,
+		.period_ms = READ_ONCE(cagma_period_ms),
+	};
+
+	cagma_header_offer(cagma.page, &header);
+}
+
+/* Whoever had the page mapped may have left garbage in it for the next. */
+void cagma_offer_repair(void)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&cagma.lock, flags);
+	if (cagma.offered && !cagma.attached)
+		write_header();
+	raw_spin_unlock_irqrestore(&cagma.lock, flags);
 }
 
 /*
@@ -116,7 +151,7 @@ int cagma_offer_publish(void)
 	do {
 		cagma.epoch = get_random_u64();
 	} while (!cagma.epoch);
-	cagma_header_offer(cagma.page, cagma.epoch);
+	write_header();
 	cagma.offered = true;
 	raw_spin_unlock_irqrestore(&cagma.lock, flags);
 

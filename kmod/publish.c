@@ -82,6 +82,22 @@ static void open_event(u64 now, enum cagma_reason reason)
 	cagma_stats.emergencies++;
 }
 
+/* Publishes the emergency; the caller then kicks, without the lock. */
+static void raise_locked(u64 now, enum cagma_reason reason)
+{
+	WRITE_ONCE(cagma.last_raise_ns, now);
+	open_event(now, reason);
+	cagma_publish_locked(reason);
+}
+
+static void kick(void)
+{
+	if (!cagma_kick_wanted(cagma.page))
+		return;
+	notify_remote_via_irq(cagma.irq);
+	cagma_stats.kicks++;
+}
+
 /*
  * Reports a shortage and kicks dom0 if it wants to be kicked. One emergency
  * is open at a time: until dom0 has answered, later shortages only remind it.
@@ -100,15 +116,29 @@ void cagma_raise(enum cagma_reason reason)
 
 	raw_spin_lock_irqsave(&cagma.lock, flags);
 	due = cagma.attached && now - cagma.last_raise_ns >= RAISE_INTERVAL_NS;
-	if (due) {
-		WRITE_ONCE(cagma.last_raise_ns, now);
-		open_event(now, reason);
-		cagma_publish_locked(reason);
+	if (due)
+		raise_locked(now, reason);
+	raw_spin_unlock_irqrestore(&cagma.lock, flags);
+
+	if (due)
+		kick();
+}
+
+u32 cagma_raise_now(enum cagma_reason reason)
+{
+	unsigned long flags;
+	u32 event = 0;
+
+	if (!READ_ONCE(cagma.attached))
+		return 0;
+	raw_spin_lock_irqsave(&cagma.lock, flags);
+	if (cagma.attached) {
+		raise_locked(ktime_get_mono_fast_ns(), reason);
+		event = cagma.event;
 	}
 	raw_spin_unlock_irqrestore(&cagma.lock, flags);
 
-	if (due && cagma_kick_wanted(cagma.page)) {
-		notify_remote_via_irq(cagma.irq);
-		cagma_stats.kicks++;
-	}
+	if (event)
+		kick();
+	return event;
 }

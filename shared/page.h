@@ -26,6 +26,10 @@
 
 #include "sample.h"
 
+#if !defined(__BYTE_ORDER__) || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "the page is little-endian"
+#endif
+
 #define CAGMA_PAGE_BYTES	4096
 #define CAGMA_PAGE_MAGIC	0x414d4743u	/* "CGMA" in memory order */
 #define CAGMA_PAGE_VERSION	1

@@ -26,6 +26,8 @@ enum cagma_reason {
 	CAGMA_REASON_SWAP = 3,		/* emergency: anonymous page written out */
 	CAGMA_REASON_SAMPLER = 4,	/* emergency: sampler saw the shortage */
 	CAGMA_REASON_APPLIED = 5,	/* a mail was accepted and applied */
+	CAGMA_REASON_OOM = 6,		/* emergency: a task is about to be killed */
+	CAGMA_REASON_REQUEST = 7,	/* emergency: somebody in the guest asked */
 	CAGMA_REASON_COUNT
 };
 

@@ -213,13 +213,22 @@ static inline void cagma_dom0_leave(struct cagma_page *page)
 	cagma_store_release(&page->doorbell.dom0_alive, 0);
 }
 
-/* Guest: the page is complete and may be offered, with this epoch. */
-static inline void cagma_header_offer(struct cagma_page *page, __u64 epoch)
+/*
+ * Guest: the page is complete and may be offered, with this header. All of it
+ * is written each time: dom0 could have overwritten the one before.
+ */
+static inline void cagma_header_offer(struct cagma_page *page,
+				      const struct cagma_header *header)
 {
+	const cagma_word *src = (const cagma_word *)header;
+	cagma_word *dst = (cagma_word *)&page->header;
+	size_t i;
+
 	cagma_store(&page->publication.state, CAGMA_STATE_LIVE);
-	cagma_store(&page->header.epoch, epoch);
+	for (i = 1; i < CAGMA_WORDS(cagma_header); i++)
+		cagma_store(dst + i, src[i]);
 	/* The header before the magic. Pairs with cagma_header_read(). */
-	cagma_store_release(&page->header.magic, CAGMA_PAGE_MAGIC);
+	cagma_store_release(dst, src[0]);
 }
 
 /* Guest: the page is about to go. dom0 unmaps when it sees this. */

@@ -145,15 +145,16 @@ static void offer(struct fake_guest *guest)
 	char text[64];
 	int length;
 
-	guest->page->header = (struct cagma_header){
+	guest->offered = true;
+	guest->epoch++;
+	cagma_header_offer(guest->page, &(struct cagma_header){
+		.magic = CAGMA_PAGE_MAGIC,
 		.version = CAGMA_PAGE_VERSION,
 		.slot_count = CAGMA_SLOT_COUNT,
 		.slot_bytes = CAGMA_SLOT_BYTES,
+		.epoch = guest->epoch,
 		.period_ms = PERIOD_MS,
-	};
-	guest->offered = true;
-	guest->epoch++;
-	cagma_header_offer(guest->page, guest->epoch);
+	});
 	length = snprintf(text, sizeof(text), "%u %u %u %llu",
 			  CAGMA_PAGE_VERSION, guest->gref, guest->port,
 			  (unsigned long long)guest->epoch);

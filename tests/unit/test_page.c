@@ -159,13 +159,20 @@ static void test_header_is_read_as_offered(void **state)
 	struct cagma_header header;
 
 	(void)state;
-	page.header = (struct cagma_header){ .version = 1, .period_ms = 5 };
-	cagma_header_offer(&page, 77);
+	memset(&page, 0xff, sizeof(page));	/* dom0 had its hands in it */
+	cagma_header_offer(&page, &(struct cagma_header){
+		.magic = CAGMA_PAGE_MAGIC,
+		.version = 1,
+		.epoch = 77,
+		.period_ms = 5,
+	});
 	cagma_header_read(&page, &header);
 	assert_int_equal(header.magic, CAGMA_PAGE_MAGIC);
 	assert_memory_equal(&page, "CGMA", 4);
 	assert_int_equal(header.epoch, 77);
+	assert_int_equal(header.version, 1);
 	assert_int_equal(header.period_ms, 5);
+	assert_int_equal(header.reserved[8], 0);
 	assert_int_equal(cagma_epoch_read(&page), 77);
 	assert_int_equal(cagma_state_read(&page), CAGMA_STATE_LIVE);
 	cagma_header_close(&page);
@@ -294,14 +301,15 @@ static void make_example(void)
 		.epoch = 0x1122334455667788,
 	};
 
-	page.header = (struct cagma_header){
+	cagma_header_offer(&page, &(struct cagma_header){
+		.magic = CAGMA_PAGE_MAGIC,
 		.version = CAGMA_PAGE_VERSION,
 		.slot_count = CAGMA_SLOT_COUNT,
 		.slot_bytes = CAGMA_SLOT_BYTES,
 		.features = CAGMA_FEATURE_HOOKS,
+		.epoch = mail.epoch,
 		.period_ms = 100,
-	};
-	cagma_header_offer(&page, mail.epoch);
+	});
 	cagma_sample_write(&page, 0, &sample);
 	cagma_mail_write(&page, 2, &mail);
 	cagma_dom0_announce(&page);

@@ -65,13 +65,14 @@ static int offer_page(void **state)
 	attack = NULL;
 	random_state = 1;
 	memset(&page, 0, sizeof(page));
-	page.header = (struct cagma_header){
+	cagma_header_offer(&page, &(struct cagma_header){
+		.magic = CAGMA_PAGE_MAGIC,
 		.version = CAGMA_PAGE_VERSION,
 		.slot_count = CAGMA_SLOT_COUNT,
 		.slot_bytes = CAGMA_SLOT_BYTES,
+		.epoch = EPOCH,
 		.period_ms = 100,
-	};
-	cagma_header_offer(&page, EPOCH);
+	});
 	return 0;
 }
 
