@@ -5,6 +5,9 @@
 # make demo       the main job on real Xen under QEMU, with a report
 # make images     what the QEMU runner boots
 # make lint       what static analysis has to say (nothing, it should be)
+# make test-cycles  CYCLES loads and unloads of the module (1000); KERNEL=debug:
+#                 under a kernel that looks for leaks and locking errors
+# make bench-storm  what a guest's kick storm costs dom0 and the other guests
 # make fuzz       every entry point of the daemon under libFuzzer (tests/fuzz.mk)
 # make soak       two processes on one page, for long (tests/torture.mk)
 # make coverage   what the unit tests reach (tests/coverage.mk)
@@ -50,7 +53,7 @@ XEN_LIBS := -lxenctrl -lxengnttab -lxenevtchn -lxenstore -lxentoollog
 
 CORE_OBJS := $(CORE:%=$(BUILD)/obj/dom0/%.o)
 
-.PHONY: all check check-unit test test-xen demo images base module lint model install clean
+.PHONY: all check check-unit test test-xen test-cycles debug-module bench-storm demo images base module lint model install clean
 
 all: $(BUILD)/dom0/cagmad $(BUILD)/dom0/cagmactl
 
@@ -113,11 +116,30 @@ $(MODULE): $(MODULE_SOURCES) $(BUILD)/images/versions
 
 $(BUILD)/images/versions: | base
 
+# A guest that attacks dom0, and a dom0 that attacks a guest: tests only.
+HOSTILE := $(BUILD)/guest/lib/cagma/hostile.ko
+ATTACK := $(BUILD)/tests/attack
+
+$(HOSTILE): tests/hostile/hostile.c tests/hostile/Kbuild $(MODULE_SOURCES) \
+		$(BUILD)/images/versions
+	@mkdir -p $(@D) $(BUILD)/module/tests
+	@echo "  MODULE  $@"
+	$(Q)cp -ru kmod shared $(BUILD)/module/
+	$(Q)cp -ru tests/hostile $(BUILD)/module/tests/
+	$(Q). $(BUILD)/images/versions && $(MAKE) -s -C "$$KDIR" \
+		M=$(CURDIR)/$(BUILD)/module/tests/hostile modules
+	$(Q)cp $(BUILD)/module/tests/hostile/hostile.ko $@
+
+$(ATTACK): $(BUILD)/obj/tests/hostile/attack.o
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lxengnttab -lxenevtchn
+
 module: base
 	$(Q)$(MAKE) --no-print-directory $(MODULE)
 
 images: base all
-	$(Q)$(MAKE) --no-print-directory $(MODULE) $(GUEST_PROGRAMS)
+	$(Q)$(MAKE) --no-print-directory $(MODULE) $(HOSTILE) $(GUEST_PROGRAMS)
 	$(Q)mkimage/images.sh guest
 
 # The daemon's own sources on a fake Xen, under sanitizers. A mutant is a test
@@ -163,7 +185,7 @@ check: all
 
 -include $(wildcard $(CHECK)/*/*.d $(CHECK)/*/*/*.d)
 
-test-xen: packages-run images
+test-xen: packages-run images $(ATTACK)
 	$(Q)tests/run.sh tests/runner.sh tests/xen/run.sh
 
 test: packages-codegen
@@ -171,6 +193,42 @@ test: packages-codegen
 		"$(MAKE) --no-print-directory coverage" \
 		"$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=20" \
 		"$(MAKE) --no-print-directory test-xen"
+
+# The debug kernel's module, beside Debian's in the guest image.
+DEBUG_KDIR := $(CURDIR)/$(BUILD)/images/debug
+debug-module: images
+	$(Q)mkimage/debug-kernel.sh
+	$(Q)rm -rf $(BUILD)/module-debug && mkdir -p $(BUILD)/module-debug
+	$(Q)cp -r kmod shared $(BUILD)/module-debug/
+	$(Q)$(MAKE) -s -C $(DEBUG_KDIR) M=$(CURDIR)/$(BUILD)/module-debug/kmod modules
+	$(Q)install -D $(BUILD)/module-debug/kmod/cagma.ko $(BUILD)/guest/lib/cagma/$$(cat $(DEBUG_KDIR)/include/config/kernel.release)/cagma.ko
+
+CYCLES ?= 1000
+KERNEL ?= stock
+test-cycles: packages-run images $(if $(filter debug,$(KERNEL)),debug-module)
+	$(Q)install tests/xen/guest-cycles.sh $(BUILD)/guest/lib/cagma/
+	$(Q)mkimage/images.sh guest
+	$(Q)CYCLES=$(CYCLES) KERNEL=$(KERNEL) tests/xen/run.sh cycles
+
+# The bare event channel, to compare with.
+FLOOR := $(BUILD)/guest/lib/cagma/floor.ko
+$(FLOOR): bench/floor/floor.c bench/floor/Kbuild $(BUILD)/images/versions
+	@mkdir -p $(@D) $(BUILD)/module/floor
+	@echo "  MODULE  $@"
+	$(Q)cp -u bench/floor/* $(BUILD)/module/floor/
+	$(Q). $(BUILD)/images/versions && $(MAKE) -s -C "$$KDIR" \
+		M=$(CURDIR)/$(BUILD)/module/floor modules
+	$(Q)cp $(BUILD)/module/floor/floor.ko $@
+
+$(BUILD)/bench/echo: $(BUILD)/obj/bench/floor/echo.o
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lxenevtchn
+
+bench-storm: packages-run images $(BUILD)/bench/echo
+	$(Q)$(MAKE) --no-print-directory $(FLOOR)
+	$(Q)mkimage/images.sh guest
+	$(Q)$(PYTHON) bench/storm.py
 
 demo: packages-demo images
 	$(Q)$(PYTHON) bench/demo.py
@@ -182,18 +240,19 @@ model: packages-model
 	$(Q)tests/model/run.sh
 
 install: all
-	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man8 \
-		$(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man4 \
+		$(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install $(BUILD)/dom0/cagmad $(BUILD)/dom0/cagmactl \
 		$(DESTDIR)$(PREFIX)/sbin/
 	install -m 644 docs/cagmad.8 docs/cagmactl.8 \
 		$(DESTDIR)$(PREFIX)/share/man/man8/
+	install -m 644 docs/cagma.4 $(DESTDIR)$(PREFIX)/share/man/man4/
 	sed 's|@PREFIX@|$(PREFIX)|' dom0/cagmad.service.in \
 		> $(DESTDIR)$(PREFIX)/lib/systemd/system/cagmad.service
 
 include tests/fuzz.mk tests/coverage.mk
 
--include $(wildcard $(BUILD)/obj/*/*.d)
+-include $(wildcard $(BUILD)/obj/*/*.d $(BUILD)/obj/*/*/*.d)
 
 clean:
 	rm -rf $(BUILD)

@@ -95,10 +95,11 @@ console_found() {
 	xenstore-read "/local/domain/$2/console/tty" >"$state_dir/$1.tty" 2>/dev/null
 }
 
-# guest_start NAME: create the guest, do not wait for its boot.
+# guest_start NAME [SETTING...]: create the guest, do not wait for its boot.
+# A SETTING is a line of its configuration.
 guest_start() {
 	local domid
-	xl create -q "$CAGMA_IN/guests/$1.cfg" || die "xl create $1 failed"
+	xl create -q "$CAGMA_IN/guests/$1.cfg" "${@:2}" || die "xl create $1 failed"
 	domid=$(xl domid "$1")
 	echo "$domid" >"$state_dir/$1.domid"
 	echo 0 >"$state_dir/$1.mark"

@@ -73,6 +73,7 @@ class Guest:
     swap: int = 0
     data: int = 0
     vcpus: int = 1
+    kernel: str = "stock"
     extra: str = ""
 
     @classmethod
@@ -98,6 +99,8 @@ class Guest:
         self.maxmem = self.maxmem or self.memory
         if self.kind not in ("pv", "pvh"):
             raise argparse.ArgumentTypeError(f"guest {self.name}: kind is pv or pvh")
+        if self.kernel not in ("stock", "debug"):
+            raise argparse.ArgumentTypeError(f"guest {self.name}: kernel is stock or debug")
         if min(self.memory, self.vcpus) < 1 or min(self.swap, self.data) < 0:
             raise argparse.ArgumentTypeError(f"guest {self.name}: sizes must be positive")
         if self.maxmem < self.memory:
@@ -108,12 +111,14 @@ class Guest:
     def xl_config(self, partitions):
         disks = [xl_disk("/dev/vdb", "xvda", "ro")]
         disks += [xl_disk(device, name, "rw") for name, device in partitions.items()]
+        # The debug kernel has all its drivers built in.
+        boot = (['kernel = "/cagma/in/vmlinux.boot"'] if self.kernel == "debug" else
+                ['kernel = "/boot/vmlinux"', 'ramdisk = "/boot/guest.initramfs"'])
         command_line = f"console=hvc0 root=/dev/xvda loglevel=5 {WATCHDOG} hostname={self.name} {self.extra}"
         return "\n".join([
             f'name = "{self.name}"',
             f'type = "{self.kind}"',
-            'kernel = "/boot/vmlinux"',
-            'ramdisk = "/boot/guest.initramfs"',
+            *boot,
             f'extra = "{command_line.strip()}"',
             f"memory = {self.memory}",
             f"maxmem = {self.maxmem}",
@@ -144,7 +149,8 @@ def parse_arguments():
         help="results and logs (default: build/run)")
     add("--guest", type=Guest.parse, action="append", default=[], dest="guests",
         metavar="NAME,KEY=VALUE,...",
-        help="keys: kind=pv|pvh memory maxmem swap data (MiB) vcpus extra (repeatable)")
+        help="keys: kind=pv|pvh memory maxmem swap data (MiB) vcpus kernel=stock|debug "
+             "extra (repeatable)")
     add("--clock", choices=["wall", "icount"], default="wall",
         help="icount: virtual time counts instructions (TCG only)")
     add("--accel", choices=["auto", "kvm", "tcg"], default="auto")
@@ -179,11 +185,14 @@ def check_arguments(parser, arguments):
 
 # ---- what the machine is made of ----
 
-def read_versions():
+def read_versions(arguments):
     """build/images/versions, and a complaint if there is nothing to boot."""
     names = ["versions", "xen", "vmlinuz", "dom0.initramfs", "dom0.img", "guest.img"]
     if not all((IMAGES / name).exists() for name in names):
         raise RunError("usage", "the images are missing: run `make images`")
+    if any(guest.kernel == "debug" for guest in arguments.guests) and not (
+            IMAGES / "debug" / "vmlinux.boot").exists():
+        raise RunError("usage", "there is no debug kernel: run mkimage/debug-kernel.sh")
     if not shutil.which(QEMU):
         raise RunError("usage", f"{QEMU} is missing: install qemu-system-x86")
     lines = (IMAGES / "versions").read_text().splitlines()
@@ -215,6 +224,8 @@ def stage(arguments, partitions):
     if DOM0_PROGRAMS.is_dir():
         for path in DOM0_PROGRAMS.iterdir():
             copy_into(share / "bin", path)
+    if any(guest.kernel == "debug" for guest in arguments.guests):
+        copy_into(share, IMAGES / "debug" / "vmlinux.boot")
     for guest in arguments.guests:
         config = share / "guests" / f"{guest.name}.cfg"
         config.write_text(guest.xl_config(partitions[guest.name]))
@@ -524,7 +535,7 @@ def write_report(arguments, accel, versions, seconds, status, text):
 
 
 def run(arguments, terminal):
-    versions = read_versions()
+    versions = read_versions(arguments)
     arguments.out = arguments.out.resolve()
     prepare_out(arguments.out)
     accel = choose_accelerator(arguments)

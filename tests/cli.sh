@@ -82,6 +82,26 @@ for program in $CAGMAD $CAGMACTL; do
 	done
 	report "options_of_$(basename "$program")_are_in_its_manual" "$missing"
 done
+# compiles FLAG...: the page's header, with its assertions of size and offset.
+compiles() {
+	gcc -std=gnu11 -I "/usr/include/$(gcc -print-multiarch)" -fsyntax-only "$@" \
+		-x c shared/page.h 2>&1
+}
+problem=$(compiles -m32)
+report test_G24_layout_is_the_same_for_32_bits "$problem"
+said=$(compiles -U__BYTE_ORDER__ -D__BYTE_ORDER__=4321) && said="it compiles"
+problem=
+[[ $said == *"the page is little-endian"* ]] || problem=$said
+report test_G24_other_byte_orders_are_refused "$problem"
+missing=
+while read -r parameter; do
+	grep -qE "^\.BR? .*$parameter" docs/cagma.4 || missing+=" $parameter"
+done < <(sed -nE 's/^(module_param_cb|CAGMA_STAT)\(([a-z_]+), .*/\2/p' kmod/main.c)
+while read -r min max default; do
+	tr '\n' ' ' <docs/cagma.4 | grep -qE "$min( \(not at all\))? to $max, default $default" ||
+		missing+=" the range $min to $max (default $default)"
+done < <(sed -nE 's/.*[ "]([0-9]+) to ([0-9]+) \(default ([0-9]+)\).*/\1 \2 \3/p' kmod/main.c)
+report parameters_of_the_module_are_in_its_manual "$missing"
 missing=
 # shellcheck disable=SC2016 # the backquotes are the table's
 for name in $(grep -oE '`(test|fuzz)_[A-Za-z0-9_]*`' docs/testing.md | tr -d '`'); do
@@ -91,7 +111,7 @@ done
 report tests_in_the_manual_exist "$missing"
 missing=
 make -s install DESTDIR="$dir/root" PREFIX=/usr >/dev/null 2>&1 || missing="make install failed"
-for file in sbin/cagmad sbin/cagmactl share/man/man8/cagmad.8 \
+for file in sbin/cagmad sbin/cagmactl share/man/man4/cagma.4 share/man/man8/cagmad.8 \
 	share/man/man8/cagmactl.8 lib/systemd/system/cagmad.service; do
 	[[ -s $dir/root/usr/$file ]] || missing+=" $file"
 done

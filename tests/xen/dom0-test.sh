@@ -2,120 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # The tests on real Xen, inside dom0. Guest "pv" and guest "pvh" run the module
-# of this tree. One line per test goes to /cagma/out/results:
-#   ok NAME | not ok NAME: reason
-# Names carry the id of the fault case they cover.
+# of this tree.
 
-# shellcheck source=../../mkimage/dom0-lib.sh
-. /cagma/in/lib.sh
+# shellcheck source=test-lib.sh
+. /cagma/in/test-lib.sh
 
-readonly RESULTS=$CAGMA_OUT/results
 readonly GROWN_KIB=$((300 * 1024)) STEADY_S=60 GRACE_S=10
-daemon=
-
-# ---- how a test is run ----
-
-why=
-because() {
-	why=$*
-	return 1
-}
-
-# expect SECONDS WHAT COMMAND...: fails the test unless COMMAND comes true.
-expect() {
-	poll "$1" "${@:3}" || because "$2 within $1 s"
-}
-
-# says GUEST REGEX SECONDS: fails the test, not the run.
-says() {
-	(guest_wait "$@") || because "$1 did not say $2 within $3 s"
-}
-
-run_test() {
-	why="a command failed"
-	phase "test $1"
-	if "$1"; then
-		echo "ok $1" >>"$RESULTS"
-	else
-		echo "not ok $1: $why" >>"$RESULTS"
-		phase "  failed: $why"
-	fi
-}
-
-# ---- what cagmad and Xen say ----
-
-# ask REGEX: the group that it finds in cagmad's status. Processes are slow
-# here and this is polled, so that bash does the looking.
-ask() {
-	local status
-	status=$(cagmactl --json status 2>/dev/null) && [[ $status =~ $1 ]] &&
-		echo "${BASH_REMATCH[1]}"
-}
-
-# field GUEST KEY: a number of the guest in cagmad's status.
-field() {
-	ask "\"name\":\"$1\"[^{]*\"$2\":([0-9]+)"
-}
-
-# total KEY: a number about the daemon itself.
-total() {
-	ask "^[^[]*\"$1\":([0-9-]+)"
-}
-
-reactions() {
-	ask "\"name\":\"$1\"[^}]*\"reaction_us\":\{\"n\":([0-9]+)"
-}
-
-is_live() {
-	ask "\"name\":\"($1)\"[^{]*\"state\":\"live\"" >/dev/null
-}
-
-is_gone() {
-	[[ $(cagmactl --json status) != *"\"name\":\"$1\""* ]]
-}
-
-at_least() {
-	local value
-	value=$(field "$1" "$2") && [[ -n $value ]] && ((value >= $3))
-}
-
-at_most() {
-	local value
-	value=$(field "$1" "$2") && [[ -n $value ]] && ((value <= $3))
-}
-
-xenstore_target() {
-	xenstore-read "/local/domain/$(guest_domid "$1")/memory/target"
-}
-
-offer() {
-	xenstore-read "/local/domain/$(guest_domid "$1")/data/cagma/offer" 2>/dev/null
-}
-
-# ---- the daemon ----
-
-start_daemon() {
-	cagmad "$@" --trace "$CAGMA_OUT/trace-$((++daemons)).jsonl" \
-		2>>"$CAGMA_OUT/cagmad.log" &
-	daemon=$!
-}
-daemons=0
-
-stop_daemon() {
-	kill -TERM "$daemon"
-	wait "$daemon"
-}
-
-# guest_says GUEST COMMAND: a number that the guest's shell prints.
-guest_says() {
-	local tag=$RANDOM$RANDOM line
-	guest_mark "$1"
-	guest_run "$1" "echo @$tag \$($2)@"
-	says "$1" "^@$tag .*@" 60 || return
-	line=$(grep -a "^@$tag " "$(guest_log "$1")" | tail -n 1)
-	line=${line#@"$tag" }
-	echo "${line%@*}"
-}
 
 # ---- tests, in the order in which they are run ----
 
@@ -200,8 +92,44 @@ test_guest_with_spare_host_memory_does_not_swap() {
 	((out == 0)) || because "$out pages were swapped out"
 }
 
+# greedy_task WAIT_MS: a task that needs more than the guest has, without swap
+# and with the daemon stopped, so that only the wait can keep it alive.
+greedy_task() {
+	guest_mark pv
+	guest_run pv "echo $1 >/sys/module/cagma/parameters/oom_wait_ms; memtask --procs 1 --mib 330 --round-pages 4096 --rounds 1 --think-ms 0; echo TASK-\$?"
+}
+
+# The report of a killed task has a call trace in it: that is not printed.
+test_M13_task_dies_when_it_may_not_wait() {
+	guest_run pv "dmesg -n 4; rm /tmp/hog; swapoff /dev/xvdb; echo 1 >/proc/sys/vm/overcommit_memory; echo READY"
+	says pv '^READY' 60 || return
+	kill -STOP "$daemon"
+	greedy_task 0
+	says pv 'Out of memory: Killed process .*memtask' 120 && says pv '^TASK-1' 60
+	local died=$?
+	kill -CONT "$daemon"
+	((died == 0)) || return
+	guest_run pv "dmesg -n 5"
+	expect 30 "nothing is on its way to pv" arrived pv
+}
+
+test_M13_task_waits_for_memory_instead_of_dying() {
+	local averted
+	kill -STOP "$daemon"
+	greedy_task 10000
+	says pv 'no memory is left: waiting' 120
+	local waited=$?
+	kill -CONT "$daemon"
+	((waited == 0)) || return
+	says pv '^TASK-0' 180 || return
+	averted=$(guest_says pv "cat /sys/module/cagma/parameters/oom_averted")
+	((averted > 0)) || because "nothing was averted" || return
+	(($(grep -c 'Out of memory' "$(guest_log pv)") == 1)) ||
+		because "a task was killed" || return
+	guest_run pv "swapon /dev/xvdb"
+}
+
 test_memory_returns_and_the_limit_follows() {
-	guest_run pv "rm /tmp/hog"
 	expect 60 "the target falls" at_most pv target_kib $((200 * 1024)) &&
 		expect 30 "memory comes back" at_most pv alloc_kib $((202 * 1024)) &&
 		expect 10 "the limit follows" at_most pv limit_kib $((203 * 1024))
@@ -260,11 +188,6 @@ test_C1_killed_daemon_is_replaced_and_adopts() {
 	(($(field pv target_kib) >= target)) || because "shrunk within the grace"
 }
 
-offer_differs() {
-	local now
-	now=$(offer "$1") && [[ $now != "$2" ]]
-}
-
 test_invariants_held() {
 	local broken
 	broken=$(total invariant_violations)
@@ -292,10 +215,6 @@ test_L4_destroyed_guest_is_let_go() {
 	xl destroy "$domid"
 	expect 5 "cagmad lets go" is_gone pvh &&
 		expect 10 "Xen frees domain $domid" domain_is_gone "$domid"
-}
-
-domain_is_gone() {
-	! xl list | awk '{ print $2 }' | grep -qx "$1"
 }
 
 test_daemon_stops_cleanly() {
@@ -332,7 +251,4 @@ create_pvh() {
 phase "booting the guests"
 guest_create pv
 create_pvh
-mapfile -t tests < <(sed -n 's/^\(test_[A-Za-z0-9_]*\)() {$/\1/p' /cagma/in/script)
-for name in "${tests[@]}"; do
-	run_test "$name"
-done
+run_all_tests

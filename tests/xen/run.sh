@@ -1,50 +1,72 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Boots real Xen, runs dom0-test.sh there, reads the kernel logs, and prints one
-# line per test and the sum.
+# run.sh [SCENARIO...]: each SCENARIO is a boot of real Xen that runs
+# SCENARIO-test.sh in dom0: dom0, hostile, cycles. Reads the kernel logs, and prints one line per test
+# and the sum. Without arguments: the scenarios of `make test`.
 
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 project=$(cd "$here/../.." && pwd)
-out=${1:-$project/build/test-xen}
-passed=0 failed=0
+# shellcheck source=../report.sh
+. "$here/../report.sh"
 
-verdict() {
-	echo "$1"
-	if [[ $1 == "ok "* ]]; then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-	fi
+# What each scenario boots with.
+boot_dom0() {
+	boot "$1" --guest pv,kind=pv,memory=192,maxmem=512,swap=256 \
+		--guest pvh,kind=pvh,memory=384,maxmem=384 \
+		--host-memory 2048 --xenstore-trace
+}
+
+boot_hostile() {
+	boot "$1" --guest evil,memory=160,maxmem=224,extra=cagma=off \
+		--guest one,memory=128,maxmem=192 --guest two,memory=128,maxmem=192 \
+		--host-memory 1536 --dom0-memory 512 --in "$project/build/tests/attack"
+}
+
+# CYCLES of them, on the KERNEL stock or debug; in virtual time, as most of it
+# is waiting.
+boot_cycles() {
+	local conf=$project/build/tests/cycles.conf
+	mkdir -p "${conf%/*}"
+	printf 'CYCLES=%d\nKERNEL=%s\n' "${CYCLES:-1000}" "${KERNEL:-stock}" >"$conf"
+	boot "$1" --guest "cycle,memory=512,maxmem=512,kernel=${KERNEL:-stock}" \
+		--clock icount --host-memory 1536 --dom0-memory 512 --in "$conf" \
+		--time-limit 14400
+}
+
+boot() {
+	"$project/mkimage/run.py" --script "$here/$1-test.sh" --in "$here/test-lib.sh" \
+		--out "$project/build/test-xen/$1" --time-limit 1200 "${@:2}"
 }
 
 # A kernel that warned has failed, whatever the tests saw.
 kernel_log_is_clean() {
-	local complaints='WARNING:|BUG:|Oops|general protection|Call Trace|leaking g\.e\.|Out of memory|invariant'
-	if grep -aE "$complaints" "$2" >"$out/complaints-$1"; then
-		verdict "not ok kernel_log_of_$1: $(head -n 1 "$out/complaints-$1")"
-	else
-		verdict "ok kernel_log_of_$1"
-	fi
+	local complaints='WARNING:|BUG:|Oops|general protection|Call Trace|leaking g\.e\.|invariant' found
+	found=$(grep -aE -m 1 "$complaints" "$1") || :
+	report "kernel_log_of_$(basename "$1" .log)" "$found"
 }
 
-rm -rf "$out"
-status=0
-"$project/mkimage/run.py" --script "$here/dom0-test.sh" --out "$out" \
-	--guest pv,kind=pv,memory=192,maxmem=512,swap=256 \
-	--guest pvh,kind=pvh,memory=384,maxmem=384 \
-	--host-memory 2048 --xenstore-trace --time-limit 900 || status=$?
+run() {
+	local out=$project/build/test-xen/$1 status=0 line log
+	rm -rf "$out"
+	"boot_$1" "$1" || status=$?
+	if [[ -e $out/results ]]; then
+		while read -r line; do
+			[[ $line != "ok "* ]] || line+=":"
+			line=${line#*ok }
+			report "${line%%:*}" "${line#*:}"
+		done <"$out/results"
+	fi
+	for log in "$out"/console/guest-*.log "$out/dom0-dmesg.log"; do
+		[[ ! -e $log ]] || kernel_log_is_clean "$log"
+	done
+	((status == 0)) || report "run_of_$1" "it ended with status $status"
+}
 
-if [[ -e $out/results ]]; then
-	while read -r line; do
-		verdict "$line"
-	done <"$out/results"
-fi
-for log in "$out"/console/guest-*.log "$out/dom0-dmesg.log"; do
-	[[ ! -e $log ]] || kernel_log_is_clean "$(basename "$log" .log)" "$log"
+(($#)) || set -- dom0 hostile
+for scenario; do
+	run "$scenario"
 done
-((status == 0)) || verdict "not ok the_run: it ended with status $status"
-echo "$passed passed, $failed failed, 0 skipped"
-((failed == 0 && passed > 0))
+report_sum

@@ -1,0 +1,83 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# debug-kernel.sh: builds a guest kernel from Debian's linux-source that looks
+# for use after free, locking errors and leaks, and links it with its build
+# tree as build/images/debug. Kept in the cache, named after what goes into it.
+# Takes half an hour on two cores.
+
+set -euo pipefail
+
+readonly SERIES=6.1
+readonly HOST_PACKAGES=(
+	"linux-source-$SERIES" gcc make bc bison flex libelf-dev libssl-dev xz-utils kmod
+)
+# Everything else is off: a guest has a console, a disk, swap and a balloon.
+readonly OPTIONS=(
+	64BIT SMP PRINTK PRINTK_TIME BUG BINFMT_ELF BINFMT_SCRIPT MULTIUSER POSIX_TIMERS
+	FUTEX EPOLL EVENTFD SIGNALFD TIMERFD SHMEM AIO TTY UNIX98_PTYS BLOCK SWAP
+	HIGH_RES_TIMERS NO_HZ_IDLE HZ_250 PROC_FS PROC_SYSCTL SYSFS DEVTMPFS
+	DEVTMPFS_MOUNT TMPFS EXT4_FS CRYPTO CRYPTO_CRC32C BLK_DEV_INITRD MODULES
+	MODULE_UNLOAD KALLSYMS KALLSYMS_ALL TRACEPOINTS FTRACE FUNCTION_TRACER
+	HYPERVISOR_GUEST PARAVIRT XEN XEN_PV XEN_PVH HVC_DRIVER HVC_XEN
+	XEN_BLKDEV_FRONTEND XEN_BALLOON XEN_SYS_HYPERVISOR SYSVIPC NAMESPACES ADVISE_SYSCALLS MEMBARRIER
+	COMPAT_32BIT_TIME VM_EVENT_COUNTERS ZSMALLOC UNIX NET PERF_EVENTS
+	DEBUG_KERNEL DEBUG_FS DEBUG_INFO_NONE KASAN KASAN_INLINE PROVE_LOCKING
+	DEBUG_ATOMIC_SLEEP DEBUG_KMEMLEAK DEBUG_OBJECTS DEBUG_OBJECTS_FREE
+	DEBUG_OBJECTS_TIMERS DEBUG_OBJECTS_WORK DEBUG_LIST STACKTRACE
+	FAULT_INJECTION FAILSLAB FAIL_PAGE_ALLOC FAULT_INJECTION_DEBUG_FS
+	FAULT_INJECTION_STACKTRACE_FILTER FUNCTION_ERROR_INJECTION FAIL_FUNCTION
+)
+
+here=$(cd "$(dirname "$0")" && pwd)
+images=$(dirname "$here")/build/images
+cache=${CAGMA_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/cagma}
+
+source_archive() {
+	echo "/usr/src/linux-source-$SERIES.tar.xz"
+}
+
+key() {
+	{
+		declare -p OPTIONS SERIES
+		declare -f build
+		stat -c %s "$(source_archive)"
+	} | sha256sum | cut -c1-16
+}
+
+# build DIR: source, configuration and result stay there: modules need them.
+build() {
+	local option
+	tar -x -C "$1" --strip-components=1 -f "$(source_archive)"
+	make -s -C "$1" allnoconfig
+	for option in "${OPTIONS[@]}"; do
+		"$1/scripts/config" --file "$1/.config" --enable "$option"
+	done
+	"$1/scripts/config" --file "$1/.config" \
+		--set-val DEBUG_KMEMLEAK_MEM_POOL_SIZE 16000 --set-val NR_CPUS 2
+	make -s -C "$1" olddefconfig
+	make -s -C "$1" -j"$(nproc)" vmlinux modules_prepare
+	make -s -C "$1" -j"$(nproc)" modules
+	objcopy --strip-debug "$1/vmlinux" "$1/vmlinux.boot"
+}
+
+main() {
+	local dir
+	"$here/need.sh" "${HOST_PACKAGES[@]}"
+	mkdir -p "$cache" "$images"
+	dir=$cache/debug-$(key)
+	exec 9>"$cache/debug.lock"
+	flock 9
+	if [[ ! -e $dir/vmlinux.boot ]]; then
+		echo "debug-kernel: building; the log is $cache/debug.log"
+		rm -rf "$dir"
+		mkdir -p "$dir"
+		build "$dir" >"$cache/debug.log" 2>&1 || {
+			tail -n 5 "$cache/debug.log" >&2
+			exit 1
+		}
+	fi
+	ln -sfnT "$dir" "$images/debug"
+}
+
+main "$@"
