@@ -4,7 +4,11 @@
 # debug-kernel.sh: builds a guest kernel from Debian's linux-source that looks
 # for use after free, locking errors and leaks, and links it with its build
 # tree as build/images/debug. Kept in the cache, named after what goes into it.
-# Takes half an hour on two cores.
+# Takes a quarter of an hour on two cores.
+#
+# Linux 6.1 has no KASAN for PV guests: xen_start_kernel() and what it calls look
+# at the shadow before there is one. Freed pages are unmapped instead and freed
+# objects poisoned.
 
 set -euo pipefail
 
@@ -22,7 +26,9 @@ readonly OPTIONS=(
 	HYPERVISOR_GUEST PARAVIRT XEN XEN_PV XEN_PVH HVC_DRIVER HVC_XEN
 	XEN_BLKDEV_FRONTEND XEN_BALLOON XEN_SYS_HYPERVISOR SYSVIPC NAMESPACES ADVISE_SYSCALLS MEMBARRIER
 	COMPAT_32BIT_TIME VM_EVENT_COUNTERS ZSMALLOC UNIX NET PERF_EVENTS
-	DEBUG_KERNEL DEBUG_FS DEBUG_INFO_NONE KASAN KASAN_INLINE PROVE_LOCKING
+	DEBUG_KERNEL DEBUG_FS DEBUG_INFO_NONE PROVE_LOCKING
+	SLUB_DEBUG SLUB_DEBUG_ON DEBUG_PAGEALLOC DEBUG_PAGEALLOC_ENABLE_DEFAULT
+	PAGE_POISONING PAGE_OWNER DEBUG_VM DEBUG_STACK_USAGE SCHED_STACK_END_CHECK
 	DEBUG_ATOMIC_SLEEP DEBUG_KMEMLEAK DEBUG_OBJECTS DEBUG_OBJECTS_FREE
 	DEBUG_OBJECTS_TIMERS DEBUG_OBJECTS_WORK DEBUG_LIST STACKTRACE
 	FAULT_INJECTION FAILSLAB FAIL_PAGE_ALLOC FAULT_INJECTION_DEBUG_FS
