@@ -232,7 +232,7 @@ static void look_twice(struct cagma_store *store, enum cagma_lie lie)
 	for (int i = 0; i < 2; i++) {
 		struct cds_wfcq_node *node;
 
-		at_ns += REFUSED_MAX_NS;
+		at_ns += store->config->retry_max_ns;
 		store->next_look_ns = 0;
 		cagma_store_step(store, at_ns);
 		cagma_queue_ack(store->attached);
