@@ -188,9 +188,10 @@ check: all
 test-xen: packages-run images $(ATTACK)
 	$(Q)tests/run.sh tests/runner.sh tests/xen/run.sh
 
-test: packages-codegen
+test: packages-codegen packages-model
 	$(Q)tests/run.sh "$(MAKE) --no-print-directory check" \
 		"$(MAKE) --no-print-directory coverage" \
+		"$(MAKE) --no-print-directory model" \
 		"$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=20" \
 		"$(MAKE) --no-print-directory test-xen"
 

@@ -349,6 +349,7 @@ void cagma_loop_once(struct cagma_loop *loop, int timeout_ms)
 		on_event(loop, events[i].data.ptr);
 	/* Only now: an event of this batch may have named a guest. */
 	reap(loop);
+	cagma_trace_flush(loop->trace);
 }
 
 /* Takes no more kicks. True if a guest hasn't reported its last reaction. */
@@ -377,6 +378,7 @@ void cagma_loop_run(struct cagma_loop *loop)
 		poll(NULL, 0, WIND_DOWN_STEP_MS);
 	while (loop->guest_count)
 		release_guest(loop, loop->guest_count - 1);
+	cagma_trace_flush(loop->trace);
 }
 
 /* ---- set-up ---- */

@@ -37,17 +37,28 @@ static inline void cagma_queue_destroy(struct cagma_queue *queue)
 	close(queue->fd);
 }
 
+/* Whoever puts nodes without waking must wake soon; no system call. */
+static inline void cagma_queue_put(struct cagma_queue *queue,
+				   struct cds_wfcq_node *node)
+{
+	cds_wfcq_node_init(node);
+	cds_wfcq_enqueue(&queue->head, &queue->tail, node);
+}
+
+static inline void cagma_queue_wake(struct cagma_queue *queue)
+{
+	uint64_t one = 1;
+	/* Fails only when the counter is full: readable all the same. */
+	ssize_t written = write(queue->fd, &one, sizeof(one));
+
+	(void)written;
+}
+
 static inline void cagma_queue_push(struct cagma_queue *queue,
 				    struct cds_wfcq_node *node)
 {
-	uint64_t one = 1;
-	ssize_t written;
-
-	cds_wfcq_node_init(node);
-	cds_wfcq_enqueue(&queue->head, &queue->tail, node);
-	/* Fails only when the counter is full: readable all the same. */
-	written = write(queue->fd, &one, sizeof(one));
-	(void)written;
+	cagma_queue_put(queue, node);
+	cagma_queue_wake(queue);
 }
 
 /* Call before popping until NULL, so that no push is slept through. */

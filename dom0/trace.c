@@ -47,7 +47,7 @@ int cagma_trace_open(struct cagma_trace *trace, const char *path,
 	if (!trace->pool)
 		return -ENOMEM;
 	for (size_t i = 0; i < POOL_RECORDS; i++)
-		cagma_queue_push(&trace->empty, &trace->pool[i].node);
+		cagma_queue_put(&trace->empty, &trace->pool[i].node);
 	trace->file = fopen(path, "we");
 	if (!trace->file)
 		return -errno;
@@ -95,7 +95,16 @@ struct cagma_trace_record *cagma_trace_begin(struct cagma_trace *trace,
 void cagma_trace_commit(struct cagma_trace *trace,
 			struct cagma_trace_record *record)
 {
-	cagma_queue_push(&trace->full, &record->node);
+	cagma_queue_put(&trace->full, &record->node);
+	trace->unwoken = true;
+}
+
+void cagma_trace_flush(struct cagma_trace *trace)
+{
+	if (!trace->unwoken)
+		return;
+	trace->unwoken = false;
+	cagma_queue_wake(&trace->full);
 }
 
 void cagma_trace_event(struct cagma_trace *trace, enum cagma_trace_kind kind,
@@ -143,7 +152,7 @@ void cagma_trace_write(struct cagma_trace *trace)
 	while ((node = cagma_queue_pop(&trace->full))) {
 		write_one(trace, cagma_container_of(node,
 				struct cagma_trace_record, node));
-		cagma_queue_push(&trace->empty, node);
+		cagma_queue_put(&trace->empty, node);
 	}
 	if (trace->file)
 		fflush(trace->file);

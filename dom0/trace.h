@@ -7,6 +7,7 @@
 #ifndef CAGMA_TRACE_H
 #define CAGMA_TRACE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -44,6 +45,7 @@ struct cagma_trace {
 	struct cagma_queue empty;	/* serve to loop */
 	struct cagma_trace_record *pool;
 	uint64_t lost;			/* the loop's count */
+	bool unwoken;			/* serve doesn't know of the newest yet */
 };
 
 /* `path` NULL: a trace that records nothing. -errno. Pair with _close(). */
@@ -63,6 +65,9 @@ void cagma_trace_commit(struct cagma_trace *trace,
 void cagma_trace_event(struct cagma_trace *trace, enum cagma_trace_kind kind,
 		       const struct cagma_guest *guest, const char *text,
 		       uint64_t a, uint64_t b, uint64_t c, uint64_t d);
+
+/* The loop, when nothing is urgent: there is something to be written. */
+void cagma_trace_flush(struct cagma_trace *trace);
 
 /* The serve thread: writes what is there. */
 void cagma_trace_write(struct cagma_trace *trace);

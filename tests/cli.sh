@@ -105,7 +105,7 @@ report parameters_of_the_module_are_in_its_manual "$missing"
 missing=
 # shellcheck disable=SC2016 # the backquotes are the table's
 for name in $(grep -oE '`(test|fuzz)_[A-Za-z0-9_]*`' docs/testing.md | tr -d '`'); do
-	grep -rqw "$name" tests/unit tests/xen ||
+	grep -rqw "$name" tests/unit tests/xen tests/cli.sh ||
 		compgen -G "tests/*/$name.*" >/dev/null || missing+=" $name"
 done
 report tests_in_the_manual_exist "$missing"
