@@ -206,7 +206,12 @@ debug-module: images
 
 CYCLES ?= 1000
 KERNEL ?= stock
-test-cycles: packages-run images $(if $(filter debug,$(KERNEL)),debug-module)
+$(BUILD)/guest/usr/bin/failload: $(BUILD)/obj/tests/hostile/failload.o
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(CFLAGS) -static -o $@ $^
+
+test-cycles: packages-run images $(BUILD)/guest/usr/bin/failload $(if $(filter debug,$(KERNEL)),debug-module)
 	$(Q)install tests/xen/guest-cycles.sh $(BUILD)/guest/lib/cagma/
 	$(Q)mkimage/images.sh guest
 	$(Q)CYCLES=$(CYCLES) KERNEL=$(KERNEL) tests/xen/run.sh cycles
@@ -221,12 +226,17 @@ $(FLOOR): bench/floor/floor.c bench/floor/Kbuild $(BUILD)/images/versions
 		M=$(CURDIR)/$(BUILD)/module/floor modules
 	$(Q)cp $(BUILD)/module/floor/floor.ko $@
 
+$(BUILD)/guest/usr/bin/raise: $(BUILD)/obj/bench/raise.o
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(CFLAGS) -static -o $@ $^
+
 $(BUILD)/bench/echo: $(BUILD)/obj/bench/floor/echo.o
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lxenevtchn
 
-bench-storm: packages-run images $(BUILD)/bench/echo
+bench-storm: packages-run images $(BUILD)/bench/echo $(BUILD)/guest/usr/bin/raise
 	$(Q)$(MAKE) --no-print-directory $(FLOOR)
 	$(Q)mkimage/images.sh guest
 	$(Q)$(PYTHON) bench/storm.py

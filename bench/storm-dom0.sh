@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # In dom0, for storm.py: guests "one" and "two" ask for memory ten times a
-# second each, first in quiet, then while guest "evil" kicks as fast as it can.
-# In both phases guest "floor" measures the bare event channel.
+# second each: in quiet; while guest "evil" is busy; while it kicks as fast as it
+# can. In each phase guest "floor" measures the bare event channel.
 # Leaves phases.jsonl: what the phases began and ended with.
 
 # shellcheck source=../mkimage/dom0-lib.sh
@@ -70,7 +70,7 @@ measure() {
 
 main() {
 	# In dom0's own memory: the runner's share is slow.
-	local trace=/tmp/trace.jsonl daemon guest domid
+	local trace=/tmp/trace.jsonl daemon guest domid attack
 	guest_create_all
 	cagmad --trace "$trace" 2>"$CAGMA_OUT/cagmad.log" &
 	daemon=$!
@@ -83,14 +83,16 @@ main() {
 	poll 30 xenstore-exists "/local/domain/$domid/data/floor" || die "no port"
 	/cagma/in/echo "$domid" "$(xenstore-read "/local/domain/$domid/data/floor")" &
 	for guest in one two; do
-		guest_run $guest "while :; do echo 1 >/sys/module/cagma/parameters/raise; usleep $RAISE_INTERVAL_US; done &"
+		guest_run $guest "raise $RAISE_INTERVAL_US &"
 	done
 	sleep 12	# past the grace time, when memory moves
 	measure quiet
-	guest_run evil "echo none >/sys/module/hostile/parameters/play; sleep 2; echo storm >/sys/module/hostile/parameters/play"
-	sleep 4
-	poll 60 is_live evil || die "evil is not served"
-	measure storm
+	for attack in busy storm; do
+		guest_run evil "echo none >/sys/module/hostile/parameters/play; sleep 2; echo $attack >/sys/module/hostile/parameters/play"
+		sleep 4
+		poll 60 is_live evil || die "evil is not served"
+		measure $attack
+	done
 	cp "$trace" "$CAGMA_OUT/"
 }
 

@@ -114,7 +114,7 @@ class Guest:
         # The debug kernel has all its drivers built in.
         boot = (['kernel = "/cagma/in/vmlinux.boot"'] if self.kernel == "debug" else
                 ['kernel = "/boot/vmlinux"', 'ramdisk = "/boot/guest.initramfs"'])
-        command_line = f"console=hvc0 root=/dev/xvda loglevel=5 {WATCHDOG} hostname={self.name} {self.extra}"
+        command_line = f"console=hvc0 root=/dev/xvda rootwait loglevel=5 {WATCHDOG} hostname={self.name} {self.extra}"
         return "\n".join([
             f'name = "{self.name}"',
             f'type = "{self.kind}"',

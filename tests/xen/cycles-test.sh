@@ -13,8 +13,8 @@
 : "${CYCLES:?}" "${KERNEL:?}"
 
 readonly CYCLE_S=6
-# Allocations of one insmod, those of the loader included, are fewer.
-readonly FAILURES=400
+# Allocations without which the module isn't loaded, the loader's included, are more.
+readonly FAILURES=20
 
 # offered FIELD: of "VERSION GREF PORT EPOCH".
 offered() {
@@ -72,11 +72,18 @@ nothing_is_left() {
 	[[ $(held) == "$held_before" ]] ||
 		expect 10 "there is what there was" same_held ||
 		because "there are $(held); there were $held_before" || return
-	(($(offered 2) <= gref_before + 2)) ||
-		because "grant $(offered 2), it was $gref_before" || return
+	poll 90 same_grant || because "grant $(offered 2), it was $gref_before" || return
 	free=$(free_kib)
 	phase "  available in the guest: $free_before KiB before, $free KiB after"
 	((free + 2048 >= free_before)) || because "$free KiB are available, $free_before were"
+}
+
+# A grant that dom0 had mapped when it ended is Linux's for a while.
+same_grant() {
+	(($(offered 2) <= gref_before + 2)) && return
+	cycles 1 >/dev/null
+	sleep 5
+	return 1
 }
 
 same_held() {
@@ -90,18 +97,21 @@ test_nothing_is_left_of_all_those() {
 test_L2_memory_is_missing_at_every_step() {
 	local said failed loaded
 	[[ $KERNEL == debug ]] || return 0
-	said=$(in_guest FAILED 3600 fail-insmod $FAILURES) || return
+	said=$(in_guest FAILED 3600 fail-insmod) || return
 	IFS=- read -r _ failed loaded <<<"$said"
 	phase "  $failed times not loaded, $loaded times loaded"
-	((failed + loaded == FAILURES)) || because "it ended early" || return
-	((failed >= 10)) || because "only $failed failures" || return
+	((failed >= FAILURES && loaded > 0)) || because "only $failed failures" || return
 	is_live_again && nothing_is_left
 }
 
 # The sampler talks to xenstore: there, too, memory may be missing.
 test_L2_memory_is_missing_while_it_offers() {
+	local said
 	[[ $KERNEL == debug ]] || return 0
-	in_guest SURVIVED 300 fail-offers >/dev/null && is_live_again && nothing_is_left
+	said=$(in_guest FAULTS 300 fail-offers) || return
+	phase "  ${said#FAULTS-} allocations failed"
+	((${said#FAULTS-} > 0)) || because "no allocation failed" || return
+	is_live_again && nothing_is_left
 }
 
 test_kmemleak_finds_nothing() {

@@ -3,8 +3,8 @@
 #
 # The guest's half of cycles-test.sh:
 #   cycles COUNT       unload, load, wait until dom0 is attached; ends loaded
-#   fail-insmod COUNT  load while the N-th allocation fails, N up to COUNT
-#   fail-offers        load while a fifth of all allocations fail
+#   fail-insmod        load while the first allocation fails, then the second, ...
+#   fail-offers        load while a fifth of its workers' allocations fail
 #   leaks              what kmemleak has to say of the module
 # Each ends by printing one line, its name and numbers.
 
@@ -39,7 +39,9 @@ cycles() {
 	echo "CYCLES-$count"
 }
 
+# What the kernel complains of in between is looked at less closely.
 arm_faults() {
+	echo FAULTS-BEGIN
 	[ -e $debug/failslab ] || mount -t debugfs debug $debug
 	for kind in failslab fail_page_alloc; do
 		echo N >$debug/$kind/ignore-gfp-wait
@@ -48,34 +50,37 @@ arm_faults() {
 	echo 0 >$debug/fail_page_alloc/min-order
 }
 
-fail_insmod() {
-	failed=0 loaded=0 n=0
-	arm_faults
-	rmmod cagma
-	while [ $n -lt "$1" ]; do
-		n=$((n + 1))
-		if sh -c "echo $n >/proc/self/fail-nth; exec insmod $module" 2>/dev/null; then
-			loaded=$((loaded + 1))
-			rmmod cagma || break
-		else
-			failed=$((failed + 1))
-			[ ! -e /sys/module/cagma ] || break
-		fi
-	done
-	insmod "$module"
-	echo "FAILED-$failed-$loaded"
+disarm_faults() {
+	sleep 2	# what was freed is gone for good
+	echo FAULTS-END
 }
 
+fail_insmod() {
+	arm_faults
+	rmmod cagma
+	said=$(failload "$module" cagma)
+	disarm_faults
+	insmod "$module"
+	echo "${said:-FAILED-0-0}"
+}
+
+# Only the kernel's workers are hit; the module's sampler runs in one of them.
 fail_offers() {
 	arm_faults
 	rmmod cagma
-	echo 200 >$debug/failslab/times
+	for process in /proc/[0-9]*; do
+		case $(cat "$process/comm") in
+		kworker/*) echo 1 >"$process/make-it-fail" ;;
+		esac
+	done
+	echo Y >$debug/failslab/task-filter
+	echo 1000 >$debug/failslab/times
 	echo 20 >$debug/failslab/probability
 	insmod "$module"
-	sleep 2
+	sleep 3
 	echo 0 >$debug/failslab/probability
-	[ -e /sys/module/cagma ] || insmod "$module"
-	echo "SURVIVED-$(cat $debug/failslab/times)"
+	disarm_faults
+	echo "FAULTS-$((1000 - $(cat $debug/failslab/times)))"
 }
 
 leaks() {
@@ -89,7 +94,7 @@ leaks() {
 
 case $1 in
 cycles) cycles "$2" ;;
-fail-insmod) fail_insmod "$2" ;;
+fail-insmod) fail_insmod ;;
 fail-offers) fail_offers ;;
 leaks) leaks ;;
 esac

@@ -41,10 +41,19 @@ boot() {
 		--out "$project/build/test-xen/$1" --time-limit 1200 "${@:2}"
 }
 
+# The log without what Linux itself says when guest-cycles.sh takes its memory
+# away: that there is none, and that a file in /proc/irq was never made.
+without_known() {
+	awk '/^FAULTS-BEGIN/ { faults = 1 }
+		/^FAULTS-END/ { faults = 0 }
+		faults && (/Call Trace/ || /WARNING: .*remove_proc_entry/) { next }
+		{ print }' "$1"
+}
+
 # A kernel that warned has failed, whatever the tests saw.
 kernel_log_is_clean() {
 	local complaints='WARNING:|BUG:|Oops|general protection|Call Trace|leaking g\.e\.|invariant' found
-	found=$(grep -aE -m 1 "$complaints" "$1") || :
+	found=$(without_known "$1" | grep -aE -m 1 "$complaints") || :
 	report "kernel_log_of_$(basename "$1" .log)" "$found"
 }
 
