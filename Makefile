@@ -211,7 +211,8 @@ $(BUILD)/guest/usr/bin/failload: $(BUILD)/obj/tests/hostile/failload.o
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(CFLAGS) -static -o $@ $^
 
-test-cycles: packages-run images $(BUILD)/guest/usr/bin/failload $(if $(filter debug,$(KERNEL)),debug-module)
+test-cycles: packages-run images $(BUILD)/guest/usr/bin/failload \
+		$(BUILD)/guest/usr/bin/raise $(if $(filter debug,$(KERNEL)),debug-module)
 	$(Q)install tests/xen/guest-cycles.sh $(BUILD)/guest/lib/cagma/
 	$(Q)mkimage/images.sh guest
 	$(Q)CYCLES=$(CYCLES) KERNEL=$(KERNEL) tests/xen/run.sh cycles

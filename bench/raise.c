@@ -2,24 +2,29 @@
 /*
  * raise INTERVAL_US: in a guest, asks dom0 for memory over and over through the
  * module, and sleeps in between: a guest that runs on would, on an emulator,
- * delay the answer. Runs until it is killed or the module goes.
+ * delay the answer. Waits for the module, and for dom0, if they are not there;
+ * runs until it is killed.
  */
 #include <err.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#define RAISE "/sys/module/cagma/parameters/raise"
+
 int main(int argc, char **argv)
 {
 	useconds_t interval_us = argc == 2 ? (useconds_t)atoi(argv[1]) : 0;
-	int fd;
 
 	if (!interval_us)
 		errx(2, "usage: raise INTERVAL_US");
-	fd = open("/sys/module/cagma/parameters/raise", O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		err(1, "the module's parameter raise");
-	while (pwrite(fd, "1", 1, 0) == 1)
+	for (;;) {
+		int fd = open(RAISE, O_WRONLY | O_CLOEXEC);
+
+		while (fd >= 0 && pwrite(fd, "1", 1, 0) == 1)
+			usleep(interval_us);
+		if (fd >= 0)
+			close(fd);
 		usleep(interval_us);
-	err(1, "raise");
+	}
 }

@@ -108,9 +108,9 @@ test_L2_memory_is_missing_at_every_step() {
 test_L2_memory_is_missing_while_it_offers() {
 	local said
 	[[ $KERNEL == debug ]] || return 0
-	said=$(in_guest FAULTS 300 fail-offers) || return
-	phase "  ${said#FAULTS-} allocations failed"
-	((${said#FAULTS-} > 0)) || because "no allocation failed" || return
+	said=$(in_guest MISSED 300 fail-offers) || return
+	phase "  ${said#MISSED-} allocations failed"
+	((${said#MISSED-} > 0)) || because "no allocation failed" || return
 	is_live_again && nothing_is_left
 }
 

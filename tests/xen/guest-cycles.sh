@@ -28,7 +28,7 @@ wait_until_attached() {
 
 # Kicks are under way at any moment, at that of the unloading too.
 cycles() {
-	while :; do echo 1 >$parameters/raise; done 2>/dev/null &
+	raise 1000 &
 	raiser=$!
 	count=0
 	while [ $count -lt "$1" ] && rmmod cagma && insmod "$module" &&
@@ -80,7 +80,7 @@ fail_offers() {
 	sleep 3
 	echo 0 >$debug/failslab/probability
 	disarm_faults
-	echo "FAULTS-$((1000 - $(cat $debug/failslab/times)))"
+	echo "MISSED-$((1000 - $(cat $debug/failslab/times)))"
 }
 
 leaks() {
