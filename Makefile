@@ -122,13 +122,12 @@ ATTACK := $(BUILD)/tests/attack
 
 $(HOSTILE): tests/hostile/hostile.c tests/hostile/Kbuild $(MODULE_SOURCES) \
 		$(BUILD)/images/versions
-	@mkdir -p $(@D) $(BUILD)/module/tests
+	@mkdir -p $(@D) $(BUILD)/module-hostile
 	@echo "  MODULE  $@"
-	$(Q)cp -ru kmod shared $(BUILD)/module/
-	$(Q)cp -ru tests/hostile $(BUILD)/module/tests/
+	$(Q)cp -ru --parents kmod shared tests/hostile $(BUILD)/module-hostile/
 	$(Q). $(BUILD)/images/versions && $(MAKE) -s -C "$$KDIR" \
-		M=$(CURDIR)/$(BUILD)/module/tests/hostile modules
-	$(Q)cp $(BUILD)/module/tests/hostile/hostile.ko $@
+		M=$(CURDIR)/$(BUILD)/module-hostile/tests/hostile modules
+	$(Q)cp $(BUILD)/module-hostile/tests/hostile/hostile.ko $@
 
 $(ATTACK): $(BUILD)/obj/tests/hostile/attack.o
 	@mkdir -p $(@D)
@@ -220,12 +219,12 @@ test-cycles: packages-run images $(BUILD)/guest/usr/bin/failload \
 # The bare event channel, to compare with.
 FLOOR := $(BUILD)/guest/lib/cagma/floor.ko
 $(FLOOR): bench/floor/floor.c bench/floor/Kbuild $(BUILD)/images/versions
-	@mkdir -p $(@D) $(BUILD)/module/floor
+	@mkdir -p $(@D) $(BUILD)/module-floor
 	@echo "  MODULE  $@"
-	$(Q)cp -u bench/floor/* $(BUILD)/module/floor/
+	$(Q)cp -u bench/floor/* $(BUILD)/module-floor/
 	$(Q). $(BUILD)/images/versions && $(MAKE) -s -C "$$KDIR" \
-		M=$(CURDIR)/$(BUILD)/module/floor modules
-	$(Q)cp $(BUILD)/module/floor/floor.ko $@
+		M=$(CURDIR)/$(BUILD)/module-floor modules
+	$(Q)cp $(BUILD)/module-floor/floor.ko $@
 
 $(BUILD)/guest/usr/bin/raise: $(BUILD)/obj/bench/raise.o
 	@mkdir -p $(@D)
