@@ -47,8 +47,8 @@ PACKAGES_CODEGEN := gcc-aarch64-linux-gnu libc6-dev-arm64-cross \
 	python3-unicorn python3-pyelftools
 
 # Everything of the daemon but main.c; tests link it with a fake xen.c.
-CORE := actuate clock config daemon histogram invariant log loop offer options \
-	pass policy reader serve status store trace track
+CORE := actuate answer clock config daemon histogram invariant log loop offer options \
+	pass policy reader record serve status store trace track
 XEN_LIBS := -lxenctrl -lxengnttab -lxenevtchn -lxenstore -lxentoollog
 
 CORE_OBJS := $(CORE:%=$(BUILD)/obj/dom0/%.o)

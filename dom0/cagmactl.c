@@ -157,11 +157,129 @@ static void print_status(struct json_object *s)
 	print_quarantine(s);
 }
 
-static int status(const char *run_dir, bool as_json)
+/* ---- why ---- */
+
+static struct json_object *records_of(struct json_object *answer, size_t *count)
 {
-	struct json_object *json = ask(run_dir, "status\n");
-	struct json_object *error;
+	struct json_object *list = NULL;
+
+	json_object_object_get_ex(answer, "records", &list);
+	*count = list ? json_object_array_length(list) : 0;
+	return list;
+}
+
+static const char *direction(struct json_object *r)
+{
+	int64_t change = number(r, "new_target_kib") -
+			 number(r, "old_target_kib");
+
+	return change > 0 ? "grows" : change < 0 ? "shrinks" : "stays";
+}
+
+/* One line: when, what, why. */
+static void print_record(struct json_object *r)
+{
+	printf("%8.1f s ago  %6lld -> %6lld MiB  %s%s%s%s\n",
+	       (double)number(r, "ago_ms") / 1000, mib(r, "old_target_kib"),
+	       mib(r, "new_target_kib"), text(r, "why"),
+	       number(r, "event") ? " (" : "", text(r, "reason"),
+	       number(r, "event") ? ")" : "");
+}
+
+static void print_history(struct json_object *answer)
+{
+	size_t count;
+	struct json_object *list = records_of(answer, &count);
+
+	printf("%s (domain %lld): the last %zu of %lld changes\n",
+	       text(answer, "name"), (long long)number(answer, "dom"), count,
+	       (long long)number(answer, "changes"));
+	for (size_t i = 0; i < count; i++)
+		print_record(json_object_array_get_idx(list, i));
+}
+
+/* The last change, with what went into it; the rules are in docs/policy.md. */
+static void print_explanation(struct json_object *answer)
+{
+	size_t count;
+	struct json_object *list = records_of(answer, &count), *r;
+
+	printf("%s (domain %lld)", text(answer, "name"),
+	       (long long)number(answer, "dom"));
+	if (!count) {
+		printf(": its target was never changed by this daemon\n");
+		return;
+	}
+	r = json_object_array_get_idx(list, count - 1);
+	printf(" %s:\n", direction(r));
+	print_record(r);
+	printf("\nin MiB\n"
+	       "  memory    has %lld, uses %lld (at most %lld lately), allowed %lld to %lld\n"
+	       "  CMA       %lld: growth expected %lld, share of the task of %lld, back from swap %lld of %lld\n"
+	       "  host      spare %lld, of which %lld are never given and %lld are for emergencies\n",
+	       mib(r, "alloc_kib"), mib(r, "used_kib"),
+	       mib(r, "used_release_kib"), mib(r, "min_kib"),
+	       mib(r, "max_kib"), mib(r, "cma_kib"), mib(r, "growth_kib"),
+	       mib(r, "task_kib"), mib(r, "swap_in_kib"),
+	       mib(r, "swapped_kib"), mib(r, "spare_kib"),
+	       mib(r, "hard_reserve_kib"),
+	       mib(r, "reserve_kib") - mib(r, "hard_reserve_kib"));
+	if (number(r, "unmet_kib"))
+		printf("  not met   %lld\n", mib(r, "unmet_kib"));
+}
+
+/* ---- commands ---- */
+
+struct command {
+	const char *name;
+	const char *request;		/* what the daemon is asked */
+	bool has_domain;
+	void (*print)(struct json_object *answer);
+};
+
+static const struct command commands[] = {
+	{ "status", "status", false, print_status },
+	{ "explain", "explain", true, print_explanation },
+	{ "history", "explain", true, print_history },
+};
+
+/* The command that the arguments name, or NULL after a complaint. */
+static const struct command *find_command(int argc, char **argv)
+{
+	if (!argc) {
+		fprintf(stderr, "cagmactl: no command given\n");
+		return NULL;
+	}
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		const struct command *c = &commands[i];
+
+		if (strcmp(c->name, argv[0]))
+			continue;
+		if (argc == 1 + c->has_domain)
+			return c;
+		fprintf(stderr, "cagmactl: %s takes %s\n", c->name,
+			c->has_domain ? "a domain's name or id" :
+					"no argument");
+		return NULL;
+	}
+	fprintf(stderr, "cagmactl: unknown command '%s'\n", argv[0]);
+	return NULL;
+}
+
+static int execute(const struct command *command, const char *domain,
+		   const char *run_dir, bool as_json)
+{
+	char request[CAGMA_NAME_BYTES + 16];
+	struct json_object *json, *error;
 	int ret = EXIT_FAILURE;
+
+	if (snprintf(request, sizeof(request), "%s%s%s\n", command->request,
+		     domain ? " " : "", domain ? domain : "") >=
+	    (int)sizeof(request)) {
+		fprintf(stderr, "cagmactl: no domain has such a long name\n");
+		return ret;
+	}
+	json = ask(run_dir, request);
 
 	if (!json)
 		return ret;
@@ -172,7 +290,7 @@ static int status(const char *run_dir, bool as_json)
 			printf("%s\n", json_object_to_json_string_ext(
 					       json, JSON_C_TO_STRING_PLAIN));
 		else
-			print_status(json);
+			command->print(json);
 		ret = fflush(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;
 	}
 	json_object_put(json);
@@ -181,8 +299,11 @@ static int status(const char *run_dir, bool as_json)
 
 static void print_help(void)
 {
-	printf("Usage: cagmactl [OPTION]... status\n"
+	printf("Usage: cagmactl [OPTION]... COMMAND\n"
 	       "Shows what the running cagmad sees and does.\n\n"
+	       "  status             the host and all guests\n"
+	       "  explain DOMAIN     the last change of a guest's target, and why\n"
+	       "  history DOMAIN     its last changes, the newest last\n\n"
 	       "  -j, --json         the answer as one line of JSON\n"
 	       "  -r, --run-dir DIR  where cagmad's socket is (default %s)\n"
 	       "  -h, --help         show this\n"
@@ -205,6 +326,7 @@ int main(int argc, char **argv)
 		{ NULL, 0, NULL, 0 },
 	};
 	const char *run_dir = CAGMA_RUN_DIR;
+	const struct command *command;
 	bool as_json = false;
 	int c;
 
@@ -226,10 +348,9 @@ int main(int argc, char **argv)
 			return bad_usage();
 		}
 	}
-	if (optind + 1 != argc || strcmp(argv[optind], "status")) {
-		fprintf(stderr, "cagmactl: %s\n", optind == argc ?
-			"no command given" : "the only command is status");
+	command = find_command(argc - optind, argv + optind);
+	if (!command)
 		return bad_usage();
-	}
-	return status(run_dir, as_json);
+	return execute(command, command->has_domain ? argv[optind + 1] : NULL,
+		       run_dir, as_json);
 }

@@ -14,6 +14,7 @@
 
 #include "histogram.h"
 #include "reader.h"
+#include "record.h"
 #include "track.h"
 #include "xen.h"
 
@@ -57,6 +58,7 @@ struct cagma_guest {
 	uint64_t answered;
 	uint64_t target_changes;
 	struct cagma_histogram reaction;
+	struct cagma_records records;
 
 	/* To the store thread: xenstore's copy of the target. */
 	struct cds_wfcq_node mirror_node;

@@ -134,16 +134,6 @@ static bool act(struct cagma_loop *loop, struct cagma_guest *guest,
 static void answer(struct cagma_loop *loop, struct cagma_guest *guest,
 		   const struct cagma_decision *decision)
 {
-	static const char *const reasons[] = {
-		[CAGMA_REASON_KSWAPD] = "kswapd",
-		[CAGMA_REASON_DIRECT] = "direct",
-		[CAGMA_REASON_SWAP] = "swap",
-		[CAGMA_REASON_SAMPLER] = "sampler",
-		[CAGMA_REASON_OOM] = "oom",
-		[CAGMA_REASON_REQUEST] = "request",
-	};
-	uint32_t reason = guest->open_reason;
-
 	guest->denied = decision->unmet_pages &&
 			decision->target_pages <= guest->target_pages;
 	guest->answered_event = guest->open_event;
@@ -153,8 +143,7 @@ static void answer(struct cagma_loop *loop, struct cagma_guest *guest,
 		loop->answered++;
 	}
 	cagma_trace_event(loop->trace, CAGMA_TRACE_EMERGENCY, guest,
-			  reason < sizeof(reasons) / sizeof(reasons[0]) &&
-				  reasons[reason] ? reasons[reason] : "other",
+			  cagma_reason_name(guest->open_reason),
 			  guest->answered_event,
 			  cagma_pages_to_kib(guest->track.last.available_pages),
 			  cagma_pages_to_kib(guest->target_pages),
@@ -184,10 +173,33 @@ static bool threshold_moved(const struct cagma_guest *guest)
 	return is > was + was / 8 || is < was - was / 8;
 }
 
-static void carry_out(struct cagma_loop *loop, struct cagma_guest *guest,
-		      const struct cagma_decision *decision)
+/* Why, with all that was known; what was carried out may be less. */
+static void record(struct cagma_guest *guest, uint32_t event,
+		   const struct cagma_host_view *host,
+		   const struct cagma_guest_view *view,
+		   const struct cagma_decision *decision)
 {
+	struct cagma_record r = {
+		.time_ns = cagma_now_ns(),
+		.event = event,
+		.reason = event ? guest->open_reason : 0,
+		.denied = event && guest->denied,
+		.host = *host,
+		.guest = *view,
+		.decision = *decision,
+	};
+
+	r.decision.target_pages = guest->target_pages;
+	cagma_records_add(&guest->records, &r);
+}
+
+static void carry_out(struct cagma_loop *loop, size_t index,
+		      const struct cagma_host_view *host)
+{
+	struct cagma_guest *guest = loop->guests[index];
+	const struct cagma_decision *decision = &loop->decisions[index];
 	bool asked = guest->open_event && cagma_pass_answers(loop);
+	uint32_t event = asked ? guest->open_event : 0;
 	uint64_t changes = guest->target_changes;
 
 	guest->cma_pages = decision->cma_pages;
@@ -198,12 +210,15 @@ static void carry_out(struct cagma_loop *loop, struct cagma_guest *guest,
 		ignore_event(guest);
 	if (!act(loop, guest, decision) && asked && !guest->denied)
 		take_back(loop, guest);
-	if (changes != guest->target_changes)
-		return;		/* the target's mail had it all */
-	if (asked)
-		cagma_actuate_mail(&loop->actuator, guest, false);
-	else if (threshold_moved(guest))
-		cagma_actuate_mail(&loop->actuator, guest, true);
+	if (changes == guest->target_changes) {
+		if (asked)
+			cagma_actuate_mail(&loop->actuator, guest, false);
+		else if (threshold_moved(guest))
+			cagma_actuate_mail(&loop->actuator, guest, true);
+	}
+	/* Last: the guest is waiting for its mail. */
+	if (changes != guest->target_changes || (asked && guest->denied))
+		record(guest, event, host, &loop->views[index], decision);
 }
 
 static void check(struct cagma_loop *loop, const struct cagma_host_view *host,
@@ -254,8 +269,7 @@ static void evaluate(struct cagma_loop *loop, bool periodic)
 		for (size_t i = 0; i < loop->guest_count; i++)
 			if (shrink == (loop->decisions[i].target_pages <
 				       loop->views[i].target_pages))
-				carry_out(loop, loop->guests[i],
-					  &loop->decisions[i]);
+				carry_out(loop, i, &host);
 	check(loop, &host, before);
 }
 

@@ -11,9 +11,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <json-c/json.h>
 #include <urcu.h>
 
+#include "answer.h"
 #include "clock.h"
 #include "serve.h"
 #include "status.h"
@@ -21,6 +21,9 @@
 #include "units.h"
 
 #define CLIENT_TIMEOUT_S 1
+/* The longest is "explain NAME\n". */
+#define REQUEST_BYTES	(CAGMA_NAME_BYTES + 16)
+#define NO_ANSWER	"{\"error\":\"no answer: out of memory, or stopping\"}\n"
 #define STACK_BYTES	((size_t)512 * 1024)
 
 struct cagma_serve {
@@ -34,127 +37,10 @@ struct cagma_serve {
 	pthread_t thread;
 };
 
-/* ---- status as JSON ---- */
-
-static void add(struct json_object *to, const char *key, uint64_t value)
-{
-	json_object_object_add(to, key, json_object_new_uint64(value));
-}
-
-static void add_signed(struct json_object *to, const char *key, int64_t value)
-{
-	json_object_object_add(to, key, json_object_new_int64(value));
-}
-
-static void add_text(struct json_object *to, const char *key, const char *text)
-{
-	json_object_object_add(to, key, json_object_new_string(text));
-}
-
-static void add_uuid(struct json_object *to, const uint8_t *u)
-{
-	char text[37];
-
-	snprintf(text, sizeof(text),
-		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-"
-		 "%02x%02x%02x%02x%02x%02x",
-		 u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9],
-		 u[10], u[11], u[12], u[13], u[14], u[15]);
-	add_text(to, "uuid", text);
-}
-
-static struct json_object *histogram_json(const struct cagma_histogram *h)
-{
-	struct json_object *o = json_object_new_object();
-
-	add(o, "n", h->count);
-	add(o, "p50", cagma_histogram_quantile(h, 50));
-	add(o, "p99", cagma_histogram_quantile(h, 99));
-	add(o, "max", h->max_us);
-	return o;
-}
-
-static struct json_object *guest_json(const struct cagma_status_guest *g)
-{
-	struct json_object *o = json_object_new_object();
-
-	add(o, "dom", g->domid);
-	add_text(o, "name", g->name);
-	add_uuid(o, g->uuid);
-	add_text(o, "transport", "page");
-	add_text(o, "state", g->stale ? "stale" : "live");
-	add(o, "age_ms", g->age_ns / CAGMA_NS_PER_MS);
-	add(o, "period_ms", g->period_ms);
-	add(o, "alloc_kib", cagma_pages_to_kib(g->alloc_pages));
-	add(o, "limit_kib", cagma_pages_to_kib(g->limit_pages));
-	add(o, "target_kib", cagma_pages_to_kib(g->target_pages));
-	add(o, "avail_kib", cagma_pages_to_kib(g->available_pages));
-	add(o, "cma_kib", cagma_pages_to_kib(g->cma_pages));
-	add(o, "min_kib", cagma_pages_to_kib(g->min_pages));
-	add(o, "max_kib", cagma_pages_to_kib(g->max_pages));
-	add(o, "swap_in_pages", g->swap_in_pages);
-	add(o, "swap_out_pages", g->swap_out_pages);
-	add(o, "emergencies", g->emergencies);
-	add(o, "answered", g->answered);
-	add(o, "kicks", g->kicks);
-	add(o, "lost_samples", g->lost_samples);
-	json_object_object_add(o, "reaction_us", histogram_json(&g->reaction));
-	return o;
-}
-
-static struct json_object *quarantine_json(const struct cagma_store *store)
-{
-	struct json_object *list = json_object_new_array();
-	const struct cagma_quarantine *q;
-	uint64_t now_ns = cagma_now_ns();
-
-	rcu_read_lock();
-	q = cagma_store_quarantine(store);
-	for (size_t i = 0; q && i < q->count; i++) {
-		const struct cagma_quarantined *entry = &q->entry[i];
-		struct json_object *o = json_object_new_object();
-
-		add(o, "dom", entry->domid);
-		add_text(o, "name", entry->name);
-		add_text(o, "reason", entry->reason);
-		add(o, "refusals", entry->refusals);
-		add(o, "retry_ms", cagma_less(entry->retry_ns, now_ns) /
-					   CAGMA_NS_PER_MS);
-		json_object_array_add(list, o);
-	}
-	rcu_read_unlock();
-	return list;
-}
-
-static struct json_object *status_json(const struct cagma_status *s,
-				       const struct cagma_store *store)
-{
-	struct json_object *o = json_object_new_object();
-	struct json_object *guests = json_object_new_array();
-
-	add_text(o, "policy", s->policy);
-	json_object_object_add(o, "dry_run",
-			       json_object_new_boolean(s->dry_run));
-	add(o, "uptime_s", s->up_ns / CAGMA_NS_PER_S);
-	add(o, "total_kib", cagma_pages_to_kib(s->total_pages));
-	add(o, "free_kib", cagma_pages_to_kib(s->free_pages));
-	add_signed(o, "spare_kib", s->spare_pages * 4);
-	add(o, "hard_reserve_kib", cagma_pages_to_kib(s->hard_pages));
-	add(o, "reserve_kib", cagma_pages_to_kib(s->reserve_pages));
-	add(o, "emergencies", s->emergencies);
-	add(o, "answered", s->answered);
-	add(o, "target_changes", s->target_changes);
-	add(o, "invariant_violations", s->invariant_violations);
-	for (size_t i = 0; i < s->count; i++)
-		json_object_array_add(guests, guest_json(&s->guest[i]));
-	json_object_object_add(o, "guests", guests);
-	json_object_object_add(o, "quarantined", quarantine_json(store));
-	return o;
-}
-
 /* ---- asking the loop ---- */
 
-static struct cagma_status *ask_once(struct cagma_serve *serve, size_t capacity)
+static struct cagma_status *ask_once(struct cagma_serve *serve, size_t capacity,
+				     const char *wanted)
 {
 	struct pollfd fds[] = {
 		{ .fd = serve->answers.fd, .events = POLLIN },
@@ -169,6 +55,7 @@ static struct cagma_status *ask_once(struct cagma_serve *serve, size_t capacity)
 		return NULL;
 	status->reply = &serve->answers;
 	status->capacity = capacity;
+	snprintf(status->wanted, sizeof(status->wanted), "%s", wanted);
 	cagma_queue_push(&serve->loop->asked, &status->node);
 	do {
 		poll(fds, 2, -1);
@@ -182,11 +69,11 @@ static struct cagma_status *ask_once(struct cagma_serve *serve, size_t capacity)
 
 static struct cagma_status *ask(struct cagma_serve *serve)
 {
-	struct cagma_status *status = ask_once(serve, 64);
+	struct cagma_status *status = ask_once(serve, 64, "");
 
 	if (status && status->count > status->capacity) {
 		free(status);
-		status = ask_once(serve, CAGMA_GUESTS_MAX);
+		status = ask_once(serve, CAGMA_GUESTS_MAX, "");
 	}
 	return status;
 }
@@ -207,27 +94,60 @@ static void send_all(int fd, const char *text)
 	}
 }
 
-static void send_status(struct cagma_serve *serve, int fd)
+static void send_json(int fd, struct json_object *json)
 {
-	struct cagma_status *status = ask(serve);
-	struct json_object *json;
-
-	if (!status) {
-		send_all(fd, "{\"error\":\"no status: out of memory, or stopping\"}\n");
-		return;
-	}
-	json = status_json(status, serve->store);
 	send_all(fd, json_object_to_json_string_ext(json,
 						    JSON_C_TO_STRING_PLAIN));
 	send_all(fd, "\n");
 	json_object_put(json);
+}
+
+static void send_status(struct cagma_serve *serve, int fd)
+{
+	struct cagma_status *status = ask(serve);
+
+	if (!status) {
+		send_all(fd, NO_ANSWER);
+		return;
+	}
+	send_json(fd, cagma_answer_status(status, serve->store));
 	free(status);
+}
+
+static void send_explanation(struct cagma_serve *serve, int fd,
+			     const char *wanted)
+{
+	struct cagma_status *status = ask_once(serve, 0, wanted);
+
+	if (!status) {
+		send_all(fd, NO_ANSWER);
+		return;
+	}
+	send_json(fd, cagma_answer_explanation(&status->explanation));
+	free(status);
+}
+
+/* "explain NAME\n" becomes NAME; NULL if it is something else. */
+static const char *explained(char *request)
+{
+	static const char verb[] = "explain ";
+	char *name = request + sizeof(verb) - 1;
+	char *end;
+
+	if (strncmp(request, verb, sizeof(verb) - 1))
+		return NULL;
+	end = strchr(name, '\n');
+	if (!end || end == name || end[1] || end - name >= CAGMA_NAME_BYTES)
+		return NULL;
+	*end = '\0';
+	return name;
 }
 
 static void serve_client(struct cagma_serve *serve, int fd)
 {
 	const struct timeval timeout = { .tv_sec = CLIENT_TIMEOUT_S };
-	char request[64] = "";
+	char request[REQUEST_BYTES] = "";
+	const char *wanted;
 	ssize_t n;
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
@@ -237,6 +157,8 @@ static void serve_client(struct cagma_serve *serve, int fd)
 		return;
 	if (!strcmp(request, "status\n"))
 		send_status(serve, fd);
+	else if ((wanted = explained(request)))
+		send_explanation(serve, fd, wanted);
 	else
 		send_all(fd, "{\"error\":\"unknown request\"}\n");
 }

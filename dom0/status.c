@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <stdio.h>
 #include <string.h>
 
 #include "clock.h"
@@ -44,11 +45,39 @@ static void fill_guest(const struct cagma_loop *loop,
 	memcpy(to->name, guest->name, sizeof(to->name));
 }
 
+static bool is_called(const struct cagma_guest *guest, const char *wanted)
+{
+	char domid[8];
+
+	snprintf(domid, sizeof(domid), "%u", guest->domid);
+	return !strcmp(guest->name, wanted) || !strcmp(domid, wanted);
+}
+
+static void explain(struct cagma_explanation *to, const char *wanted,
+		    const struct cagma_loop *loop)
+{
+	to->found = false;
+	for (size_t i = 0; i < loop->guest_count && !to->found; i++) {
+		const struct cagma_guest *guest = loop->guests[i];
+
+		if (!is_called(guest, wanted))
+			continue;
+		to->found = true;
+		to->domid = guest->domid;
+		memcpy(to->name, guest->name, sizeof(to->name));
+		to->records = guest->records;
+	}
+}
+
 void cagma_status_fill(struct cagma_status *status,
 		       const struct cagma_loop *loop)
 {
 	uint64_t now_ns = cagma_now_ns();
 
+	if (*status->wanted) {
+		explain(&status->explanation, status->wanted, loop);
+		return;
+	}
 	status->policy = loop->config->policy->name;
 	status->dry_run = loop->actuator.dry_run;
 	status->up_ns = now_ns - loop->start_ns;

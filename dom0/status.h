@@ -38,9 +38,20 @@ struct cagma_status_guest {
 	struct cagma_histogram reaction;
 };
 
+/* What is known of one guest's past. */
+struct cagma_explanation {
+	bool found;
+	uint16_t domid;
+	char name[CAGMA_NAME_BYTES];
+	struct cagma_records records;
+};
+
 struct cagma_status {
 	struct cds_wfcq_node node;	/* while it is on its way */
 	struct cagma_queue *reply;	/* where the loop puts it */
+	/* A guest's name or domid; if not empty, only that is explained. */
+	char wanted[CAGMA_NAME_BYTES];
+	struct cagma_explanation explanation;
 	const char *policy;
 	bool dry_run;
 	uint64_t up_ns;
@@ -60,7 +71,7 @@ struct cagma_status {
 
 struct cagma_loop;
 
-/* Fills everything below `reply`, as far as `capacity` goes. The loop's call. */
+/* Fills all but the first three, as far as `capacity` goes. The loop's call. */
 void cagma_status_fill(struct cagma_status *status,
 		       const struct cagma_loop *loop);
 

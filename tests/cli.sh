@@ -70,7 +70,10 @@ fi
 refuses no_daemon 1 '^cagmactl: cagmad is not running' \
 	$CAGMACTL --run-dir "$dir" status
 refuses no_command 2 '^cagmactl: no command given$' $CAGMACTL
-refuses unknown_command 2 '^cagmactl: the only command is status$' $CAGMACTL dance
+refuses unknown_command 2 "^cagmactl: unknown command 'dance'$" $CAGMACTL dance
+refuses explain_without_domain 2 "^cagmactl: explain takes a domain's name or id$" \
+	$CAGMACTL explain
+refuses status_with_domain 2 '^cagmactl: status takes no argument$' $CAGMACTL status web
 refuses runner_without_script 2 'required: --script' $RUN
 refuses runner_bad_guest 2 'guest' $RUN --script /dev/null --guest a,kind=nice
 refuses runner_no_such_script 2 'nonexistent' $RUN --script /nonexistent

@@ -81,6 +81,13 @@ static void fill_guest(struct cagma_guest *guest, uint8_t seed)
 	guest->track.any = seed & 1;
 	guest->track.last.available_pages = word;
 	guest->reader.lost = word;
+	for (unsigned int i = 0; i < seed % 20; i++)
+		cagma_records_add(&guest->records, &(struct cagma_record){
+			.time_ns = word,
+			.event = seed & 2,
+			.reason = seed,
+			.decision = { .target_pages = word },
+		});
 	for (unsigned int i = 0; i < seed % 8; i++)
 		cagma_histogram_add(&guest->reaction, word >> (8 * i));
 }
@@ -122,14 +129,27 @@ static bool asks_for_status(const uint8_t *request, size_t size)
 	       (size == length || !request[length]);
 }
 
+/* The answer to "explain NAME": all records that there are. */
+static void check_explanation(struct json_object *json)
+{
+	struct json_object *field;
+
+	fuzz_must(json_object_object_get_ex(json, "records", &field));
+	fuzz_must(json_object_array_length(field) <= CAGMA_RECORDS);
+}
+
 static void check_reply(const char *reply, bool status)
 {
 	struct json_object *json = json_tokener_parse(reply), *field;
 	const char *end = strchr(reply, '\n');
+	bool error;
 
 	fuzz_must(end && !end[1]);
 	fuzz_must(json && json_object_is_type(json, json_type_object));
-	fuzz_must(status != json_object_object_get_ex(json, "error", &field));
+	error = json_object_object_get_ex(json, "error", &field);
+	fuzz_must(!(status && error));
+	if (!status && !error)
+		check_explanation(json);
 	if (status) {
 		fuzz_must(json_object_object_get_ex(json, "guests", &field));
 		fuzz_must(json_object_array_length(field) == loop.guest_count);

@@ -486,6 +486,73 @@ static void test_C8_emergency_that_xen_refuses_is_denied(void **state)
 	assert_int_equal(d.loop.answered, 1);
 }
 
+/* ---- why ---- */
+
+static const struct cagma_record *newest(const struct fake_guest *g)
+{
+	const struct cagma_records *records = &served(g)->records;
+
+	assert_true(cagma_records_kept(records) > 0);
+	return cagma_records_get(records, cagma_records_kept(records) - 1);
+}
+
+static void test_answered_emergency_has_its_record(void **state)
+{
+	struct fake_guest *g = add(5, 512 * MIB);
+	const struct cagma_record *r;
+
+	(void)state;
+	run(2 * S);
+	assert_int_equal(cagma_records_kept(&served(g)->records), 0);
+	g->used_pages += 30 * MIB;
+	fake_guest_step(g);
+	serve();
+	r = newest(g);
+	assert_int_equal(r->decision.why, CAGMA_WHY_EMERGENCY);
+	assert_int_equal(r->event, served(g)->answered_event);
+	assert_string_equal(cagma_reason_name(r->reason), "sampler");
+	assert_false(r->denied);
+	assert_int_equal(r->guest.target_pages, 512 * MIB);
+	assert_int_equal(r->decision.target_pages, served(g)->target_pages);
+	assert_int_equal(r->guest.max_pages, served(g)->max_pages);
+}
+
+static void test_denied_emergency_has_its_record(void **state)
+{
+	struct fake_guest *g = add(5, 512 * MIB);
+
+	(void)state;
+	run(2 * S);
+	g->used_pages += 30 * MIB;
+	fake_fail(FAKE_XEN_SET_LIMIT, 1, -EPERM);
+	fake_guest_step(g);
+	serve();
+	assert_true(newest(g)->denied);
+	assert_int_equal(newest(g)->decision.target_pages, 512 * MIB);
+}
+
+static void test_every_change_has_its_record(void **state)
+{
+	struct fake_guest *g = add(5, 1024 * MIB);
+	uint64_t target;
+
+	(void)state;
+	g->used_pages = 200 * MIB;
+	run(30 * S);
+	assert_true(served(g)->target_changes > 0);
+	assert_int_equal(served(g)->records.count, served(g)->target_changes);
+	assert_int_equal(newest(g)->decision.why, CAGMA_WHY_RELEASE);
+	target = 1024 * MIB;
+	for (uint32_t i = 0; i < cagma_records_kept(&served(g)->records); i++) {
+		const struct cagma_record *r =
+			cagma_records_get(&served(g)->records, i);
+
+		assert_int_equal(r->guest.target_pages, target);
+		target = r->decision.target_pages;
+	}
+	assert_int_equal(target, served(g)->target_pages);
+}
+
 /* ---- steady state ---- */
 
 static void test_steady_state_needs_no_xenstore(void **state)
@@ -1067,6 +1134,9 @@ int main(void)
 		RUNNING(test_denied_guest_is_asked_for_kicks_again),
 		RUNNING(test_I1_M2_other_domain_takes_the_reserve),
 		RUNNING(test_C8_emergency_that_xen_refuses_is_denied),
+		RUNNING(test_answered_emergency_has_its_record),
+		RUNNING(test_denied_emergency_has_its_record),
+		RUNNING(test_every_change_has_its_record),
 		RUNNING(test_steady_state_needs_no_xenstore),
 		RUNNING(test_surplus_is_released_and_mirrored),
 		RUNNING(test_M9_offset_to_xens_count_is_learnt),

@@ -73,6 +73,16 @@ test_every_answer_has_its_reaction_time() {
 	expect 5 "$answered reaction times" same_reactions pv
 }
 
+test_emergency_is_explained() {
+	local said
+	said=$(cagmactl explain pv) || because "cagmactl failed" || return
+	[[ $said == *"emergency ("*"spare"* ]] || because "it said: $said" || return
+	said=$(cagmactl --json history "$(guest_domid pv)")
+	[[ $said == *'"why":"emergency"'* ]] || because "it said: $said" || return
+	! said=$(cagmactl explain nobody 2>&1) || because "it explains nobody" || return
+	[[ $said == *"no guest of that name"* ]] || because "it said: $said"
+}
+
 same_reactions() {
 	(($(reactions "$1") == $(field "$1" answered)))
 }

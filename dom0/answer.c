@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <stdio.h>
+
+#include <urcu.h>
+
+#include "answer.h"
+#include "clock.h"
+#include "units.h"
+
+static void add(struct json_object *to, const char *key, uint64_t value)
+{
+	json_object_object_add(to, key, json_object_new_uint64(value));
+}
+
+static void add_signed(struct json_object *to, const char *key, int64_t value)
+{
+	json_object_object_add(to, key, json_object_new_int64(value));
+}
+
+static void add_text(struct json_object *to, const char *key, const char *text)
+{
+	json_object_object_add(to, key, json_object_new_string(text));
+}
+
+static void add_uuid(struct json_object *to, const uint8_t *u)
+{
+	char text[37];
+
+	snprintf(text, sizeof(text),
+		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-"
+		 "%02x%02x%02x%02x%02x%02x",
+		 u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9],
+		 u[10], u[11], u[12], u[13], u[14], u[15]);
+	add_text(to, "uuid", text);
+}
+
+static struct json_object *histogram_json(const struct cagma_histogram *h)
+{
+	struct json_object *o = json_object_new_object();
+
+	add(o, "n", h->count);
+	add(o, "p50", cagma_histogram_quantile(h, 50));
+	add(o, "p99", cagma_histogram_quantile(h, 99));
+	add(o, "max", h->max_us);
+	return o;
+}
+
+static struct json_object *guest_json(const struct cagma_status_guest *g)
+{
+	struct json_object *o = json_object_new_object();
+
+	add(o, "dom", g->domid);
+	add_text(o, "name", g->name);
+	add_uuid(o, g->uuid);
+	add_text(o, "transport", "page");
+	add_text(o, "state", g->stale ? "stale" : "live");
+	add(o, "age_ms", g->age_ns / CAGMA_NS_PER_MS);
+	add(o, "period_ms", g->period_ms);
+	add(o, "alloc_kib", cagma_pages_to_kib(g->alloc_pages));
+	add(o, "limit_kib", cagma_pages_to_kib(g->limit_pages));
+	add(o, "target_kib", cagma_pages_to_kib(g->target_pages));
+	add(o, "avail_kib", cagma_pages_to_kib(g->available_pages));
+	add(o, "cma_kib", cagma_pages_to_kib(g->cma_pages));
+	add(o, "min_kib", cagma_pages_to_kib(g->min_pages));
+	add(o, "max_kib", cagma_pages_to_kib(g->max_pages));
+	add(o, "swap_in_pages", g->swap_in_pages);
+	add(o, "swap_out_pages", g->swap_out_pages);
+	add(o, "emergencies", g->emergencies);
+	add(o, "answered", g->answered);
+	add(o, "kicks", g->kicks);
+	add(o, "lost_samples", g->lost_samples);
+	json_object_object_add(o, "reaction_us", histogram_json(&g->reaction));
+	return o;
+}
+
+static struct json_object *quarantine_json(const struct cagma_store *store)
+{
+	struct json_object *list = json_object_new_array();
+	const struct cagma_quarantine *q;
+	uint64_t now_ns = cagma_now_ns();
+
+	rcu_read_lock();
+	q = cagma_store_quarantine(store);
+	for (size_t i = 0; q && i < q->count; i++) {
+		const struct cagma_quarantined *entry = &q->entry[i];
+		struct json_object *o = json_object_new_object();
+
+		add(o, "dom", entry->domid);
+		add_text(o, "name", entry->name);
+		add_text(o, "reason", entry->reason);
+		add(o, "refusals", entry->refusals);
+		add(o, "retry_ms", cagma_less(entry->retry_ns, now_ns) /
+					   CAGMA_NS_PER_MS);
+		json_object_array_add(list, o);
+	}
+	rcu_read_unlock();
+	return list;
+}
+
+struct json_object *cagma_answer_status(const struct cagma_status *s,
+				      const struct cagma_store *store)
+{
+	struct json_object *o = json_object_new_object();
+	struct json_object *guests = json_object_new_array();
+
+	add_text(o, "policy", s->policy);
+	json_object_object_add(o, "dry_run",
+			       json_object_new_boolean(s->dry_run));
+	add(o, "uptime_s", s->up_ns / CAGMA_NS_PER_S);
+	add(o, "total_kib", cagma_pages_to_kib(s->total_pages));
+	add(o, "free_kib", cagma_pages_to_kib(s->free_pages));
+	add_signed(o, "spare_kib", s->spare_pages * 4);
+	add(o, "hard_reserve_kib", cagma_pages_to_kib(s->hard_pages));
+	add(o, "reserve_kib", cagma_pages_to_kib(s->reserve_pages));
+	add(o, "emergencies", s->emergencies);
+	add(o, "answered", s->answered);
+	add(o, "target_changes", s->target_changes);
+	add(o, "invariant_violations", s->invariant_violations);
+	for (size_t i = 0; i < s->count; i++)
+		json_object_array_add(guests, guest_json(&s->guest[i]));
+	json_object_object_add(o, "guests", guests);
+	json_object_object_add(o, "quarantined", quarantine_json(store));
+	return o;
+}
+
+/* ---- why ---- */
+
+static void add_kib(struct json_object *to, const char *key, uint64_t pages)
+{
+	add(to, key, cagma_pages_to_kib(pages));
+}
+
+static struct json_object *record_json(const struct cagma_record *r,
+				       uint64_t now_ns)
+{
+	struct json_object *o = json_object_new_object();
+
+	add(o, "ago_ms", cagma_less(now_ns, r->time_ns) / CAGMA_NS_PER_MS);
+	add_text(o, "why", r->denied ? "denied" :
+				       cagma_why_name(r->decision.why));
+	add(o, "event", r->event);
+	add_text(o, "reason", r->event ? cagma_reason_name(r->reason) : "");
+	add_kib(o, "old_target_kib", r->guest.target_pages);
+	add_kib(o, "new_target_kib", r->decision.target_pages);
+	add_kib(o, "unmet_kib", r->decision.unmet_pages);
+	add_kib(o, "cma_kib", r->decision.cma_pages);
+	add_kib(o, "alloc_kib", r->guest.alloc_pages);
+	add_kib(o, "used_kib", r->guest.used_pages);
+	add_kib(o, "used_donor_kib", r->guest.used_donor_pages);
+	add_kib(o, "used_release_kib", r->guest.used_release_pages);
+	add_kib(o, "growth_kib", r->guest.growth_pages);
+	add_kib(o, "task_kib", r->guest.task_pages);
+	add_kib(o, "swapped_kib", r->guest.swapped_pages);
+	add_kib(o, "swap_in_kib", r->guest.swap_in_pages);
+	add_kib(o, "min_kib", r->guest.min_pages);
+	add_kib(o, "max_kib", r->guest.max_pages);
+	add(o, "weight", r->guest.weight);
+	add_kib(o, "spare_kib", r->host.spare_pages);
+	add_kib(o, "reserve_kib", r->host.reserve_pages);
+	add_kib(o, "hard_reserve_kib", r->host.hard_pages);
+	return o;
+}
+
+struct json_object *
+cagma_answer_explanation(const struct cagma_explanation *e)
+{
+	struct json_object *o = json_object_new_object();
+	struct json_object *list;
+	uint64_t now_ns = cagma_now_ns();
+
+	if (!e->found) {
+		add_text(o, "error", "no guest of that name or id is attached");
+		return o;
+	}
+	list = json_object_new_array();
+	add(o, "dom", e->domid);
+	add_text(o, "name", e->name);
+	add(o, "changes", e->records.count);
+	for (uint32_t i = 0; i < cagma_records_kept(&e->records); i++)
+		json_object_array_add(list,
+			record_json(cagma_records_get(&e->records, i), now_ns));
+	json_object_object_add(o, "records", list);
+	return o;
+}
