@@ -217,7 +217,7 @@ static void step_storm(void)
 static void step_busy(void)
 {
 	for (int i = 0; i < 100; i++)
-		cpu_relax();
+		barrier();
 	if (!(steps % 4096))
 		step_honest();
 }
