@@ -49,6 +49,10 @@ int cagma_actuate_grow(struct cagma_actuator *actuator,
 		       struct cagma_guest *guest, uint64_t target_pages);
 
 /* Lowers the target. Always possible. */
+/* Asks once more for a target that wasn't reached, by one that differs. */
+void cagma_actuate_again(struct cagma_actuator *actuator,
+			 struct cagma_guest *guest);
+
 void cagma_actuate_shrink(struct cagma_actuator *actuator,
 			  struct cagma_guest *guest, uint64_t target_pages);
 

@@ -54,6 +54,7 @@ static struct json_object *guest_json(const struct cagma_status_guest *g)
 	add_uuid(o, g->uuid);
 	add_text(o, "transport", "page");
 	add_text(o, "state", g->stale ? "stale" : "live");
+	json_object_object_add(o, "stuck", json_object_new_boolean(g->stuck));
 	add(o, "age_ms", g->age_ns / CAGMA_NS_PER_MS);
 	add(o, "period_ms", g->period_ms);
 	add(o, "alloc_kib", cagma_pages_to_kib(g->alloc_pages));

@@ -105,11 +105,13 @@ static long long mib(struct json_object *from, const char *key)
 
 static void print_guest(struct json_object *g)
 {
-	struct json_object *reaction = NULL;
+	struct json_object *reaction = NULL, *stuck = NULL;
 
 	json_object_object_get_ex(g, "reaction_us", &reaction);
+	json_object_object_get_ex(g, "stuck", &stuck);
 	printf("%4lld %-16s %-5s %5lld %6lld %6lld %6lld %5lld %9lld %9lld %4lld/%-4lld %8lld\n",
-	       (long long)number(g, "dom"), text(g, "name"), text(g, "state"),
+	       (long long)number(g, "dom"), text(g, "name"),
+	       json_object_get_boolean(stuck) ? "stuck" : text(g, "state"),
 	       mib(g, "alloc_kib"), mib(g, "target_kib"), mib(g, "avail_kib"),
 	       mib(g, "cma_kib"), (long long)number(g, "age_ms"),
 	       (long long)number(g, "swap_in_pages"),

@@ -12,6 +12,7 @@
 
 #include <urcu/wfcqueue.h>
 
+#include "debt.h"
 #include "histogram.h"
 #include "reader.h"
 #include "record.h"
@@ -39,6 +40,7 @@ struct cagma_guest {
 	uint64_t excused_ns;		/* silence before this is no lie */
 	int64_t offset_pages;		/* Xen's count less memory/target's */
 	uint64_t target_pages;		/* of our last mail */
+	struct cagma_debt debt;		/* what it has beyond that */
 	uint64_t cma_pages;
 	uint64_t threshold_pages;
 	uint64_t mailed_threshold_pages;

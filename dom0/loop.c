@@ -221,8 +221,31 @@ static void set_timer(struct cagma_loop *loop, uint64_t tick_ns)
 	timerfd_settime(loop->timer_fd, 0, &spec, NULL);
 }
 
-/* Limits follow the pages that came back. True while some are on the way. */
-static bool settle_all(struct cagma_loop *loop)
+/* A guest that doesn't give back what it owes is asked again, now and then. */
+static void collect_debt(struct cagma_loop *loop, struct cagma_guest *guest,
+			 uint64_t now_ns)
+{
+	int64_t owed = (int64_t)guest->facts.alloc_pages -
+		       guest->offset_pages - (int64_t)guest->target_pages;
+	bool was_stuck = guest->debt.stuck;
+
+	if (guest->facts.paused)
+		return;
+	if (cagma_debt_look(&guest->debt, owed > 0 ? (uint64_t)owed : 0,
+			    now_ns))
+		cagma_actuate_again(&loop->actuator, guest);
+	if (guest->debt.stuck != was_stuck)
+		cagma_trace_event(loop->trace, CAGMA_TRACE_DEBT, guest,
+				  was_stuck ? "settled" : "stuck",
+				  cagma_pages_to_kib(owed > 0 ? (uint64_t)owed :
+								0), 0, 0, 0);
+}
+
+/*
+ * Limits follow the pages that came back. True while some are on the way; what
+ * a stuck guest owes isn't.
+ */
+static bool settle_all(struct cagma_loop *loop, uint64_t now_ns)
 {
 	bool busy = false;
 
@@ -232,7 +255,9 @@ static bool settle_all(struct cagma_loop *loop)
 		if (!guest->present || !loop->config->policy->answers_kicks)
 			continue;
 		note_offset(guest, &guest->track.last);
-		busy |= cagma_actuate_settle(&loop->actuator, guest);
+		busy |= cagma_actuate_settle(&loop->actuator, guest) &&
+			!guest->debt.stuck;
+		collect_debt(loop, guest, now_ns);
 	}
 	return busy;
 }
@@ -302,7 +327,7 @@ static void tick(struct cagma_loop *loop)
 			cagma_channel_unmask(guest->channel);
 		}
 	}
-	busy = settle_all(loop);
+	busy = settle_all(loop, now_ns);
 	if (now_ns >= loop->next_pass_ns)
 		periodic_pass(loop, now_ns);
 	set_timer(loop, busy ? BUSY_TICK_NS : loop->config->tick_ns);

@@ -93,6 +93,7 @@ static void view_guest(const struct cagma_loop *loop,
 		.covered = cagma_track_covers(track, now_ns, t->release_ns),
 		.emergency = guest->open_event != 0,
 		.held = !guest->present || guest->facts.paused,
+		.stuck = guest->debt.stuck,
 	};
 }
 

@@ -137,14 +137,18 @@ static uint64_t pour(const struct cagma_guest_view *guests, size_t count,
 	return pages;
 }
 
-/* Shrinks under way bring memory that need not be asked for again. */
+/*
+ * Shrinks under way bring memory that need not be asked for again, unless the
+ * guest is known not to give it.
+ */
 static uint64_t incoming(const struct cagma_guest_view *guests, size_t count)
 {
 	uint64_t pages = 0;
 
 	for (size_t i = 0; i < count; i++)
-		pages += cagma_less(guests[i].alloc_pages,
-				    guests[i].target_pages);
+		if (!guests[i].stuck)
+			pages += cagma_less(guests[i].alloc_pages,
+					    guests[i].target_pages);
 	return pages;
 }
 
@@ -154,7 +158,7 @@ static uint64_t giveable(const struct cagma_tuning *tuning,
 {
 	uint64_t keep, pages;
 
-	if (!is_known(tuning, guest) || guest->emergency ||
+	if (!is_known(tuning, guest) || guest->emergency || guest->stuck ||
 	    decision->unmet_pages || decision->why != CAGMA_WHY_KEEP)
 		return 0;
 	keep = cagma_max(guest->used_donor_pages + decision->cma_pages,
@@ -199,7 +203,7 @@ static void release(const struct cagma_tuning *tuning,
 					  d->cma_pages, guest->min_pages);
 
 		if (!is_known(tuning, guest) || guest->emergency ||
-		    !guest->covered || d->why != CAGMA_WHY_KEEP ||
+		    guest->stuck || !guest->covered || d->why != CAGMA_WHY_KEEP ||
 		    cagma_less(guest->target_pages, keep) <
 			tuning->release_pages)
 			continue;

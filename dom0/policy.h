@@ -49,6 +49,7 @@ struct cagma_guest_view {
 	bool covered;			/* samples reach back release_ns */
 	bool emergency;			/* one is open */
 	bool held;			/* paused or dying: leave it alone */
+	bool stuck;			/* doesn't give back what it owes */
 };
 
 enum cagma_why {

@@ -24,6 +24,7 @@ static void fill_guest(const struct cagma_loop *loop,
 	*to = (struct cagma_status_guest){
 		.domid = guest->domid,
 		.stale = is_stale(loop, guest, now_ns),
+		.stuck = guest->debt.stuck,
 		.age_ns = cagma_less(now_ns, guest->track.seen_ns),
 		.period_ms = guest->reader.period_ms,
 		.alloc_pages = guest->facts.alloc_pages,

@@ -20,6 +20,7 @@ struct cagma_status_guest {
 	uint8_t uuid[CAGMA_UUID_BYTES];
 	char name[CAGMA_NAME_BYTES];
 	bool stale;
+	bool stuck;
 	uint64_t age_ns;
 	uint32_t period_ms;		/* of its samples, by its own word */
 	uint64_t alloc_pages;

@@ -416,6 +416,45 @@ static void test_I3_donor_gives_before_the_needy_gets(void **state)
 	assert_true(fake_free_pages() >= d.config.hard_pages);
 }
 
+/*
+ * Only one can give when memory is needed, and it gives nothing. What another
+ * one can spare later is asked for although the first still owes it all.
+ */
+static void test_M3_stuck_donor_is_not_waited_for(void **state)
+{
+	struct fake_guest *needy = add(5, 512 * MIB);
+	struct fake_guest *liar = add(6, 2048 * MIB), *donor;
+	uint64_t was;
+
+	(void)state;
+	donor = add(7, 320 * MIB);
+	d.config.reserve_pages = d.config.hard_pages;
+	liar->used_pages = 200 * MIB;
+	donor->used_pages = 290 * MIB;
+	liar->balloon_rate_pages = 0;
+	d.config.tuning.release_ns = 3600 * S;
+	add_filler(0);
+	run(3 * S);
+	needy->used_pages += 40 * MIB;
+	run(3 * S);
+	assert_true(liar->balloon_target_pages < 2048 * MIB);
+	assert_true(donor->balloon_target_pages >= 320 * MIB);
+	donor->used_pages = 200 * MIB;
+	run(20 * S);
+	assert_true(served(liar)->debt.stuck);
+	assert_false(served(donor)->debt.stuck);
+	assert_true(fake_guest_available(needy) >= REST);
+	/* It can't grow, it isn't waited for, and it is asked again. */
+	assert_true(liar->limit_pages <= liar->alloc_pages + 256);
+	assert_int_equal(d.loop.tick_ns, d.config.tick_ns);
+	was = served(liar)->target_changes;
+	run(60 * S);
+	assert_true(served(liar)->target_changes > was);
+	liar->balloon_rate_pages = 100 * MIB;
+	run(30 * S);
+	assert_false(served(liar)->debt.stuck);
+}
+
 static void test_emergency_is_denied_when_there_is_nothing(void **state)
 {
 	struct fake_guest *g = add(5, 512 * MIB), *filler = add_filler(0);
@@ -1130,6 +1169,7 @@ int main(void)
 		RUNNING(test_reaction_is_counted_once),
 		RUNNING(test_I3_increase_goes_out_before_the_decrease),
 		RUNNING(test_I3_donor_gives_before_the_needy_gets),
+		RUNNING(test_M3_stuck_donor_is_not_waited_for),
 		RUNNING(test_emergency_is_denied_when_there_is_nothing),
 		RUNNING(test_denied_guest_is_asked_for_kicks_again),
 		RUNNING(test_I1_M2_other_domain_takes_the_reserve),

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "debt.h"
+#include "units.h"
+
+#define WINDOW_NS	(5 * CAGMA_NS_PER_S)
+#define SHARE		4
+#define ENOUGH_PAGES	cagma_mib_to_pages(128)
+/* A balloon stops within a batch of its target; no debt is worth less. */
+#define NOTHING_PAGES	cagma_mib_to_pages(2)
+#define WAIT_MIN_NS	(10 * CAGMA_NS_PER_S)
+#define WAIT_MAX_NS	(300 * CAGMA_NS_PER_S)
+
+static void open_window(struct cagma_debt *debt, uint64_t owed_pages,
+			uint64_t now_ns)
+{
+	debt->window_ns = now_ns;
+	debt->window_pages = owed_pages;
+}
+
+static void close_window(struct cagma_debt *debt, uint64_t owed_pages,
+			 uint64_t now_ns)
+{
+	uint64_t paid = cagma_less(debt->window_pages, owed_pages);
+	uint64_t due = cagma_min(debt->window_pages / SHARE, ENOUGH_PAGES);
+
+	if (!debt->stuck && paid < due) {
+		debt->stuck = true;
+		debt->stuck_pages = owed_pages;
+		debt->wait_ns = WAIT_MIN_NS;
+		debt->ask_ns = now_ns;
+	}
+	open_window(debt, owed_pages, now_ns);
+}
+
+static bool is_time_to_ask(struct cagma_debt *debt, uint64_t now_ns)
+{
+	if (!debt->stuck || now_ns < debt->ask_ns)
+		return false;
+	debt->ask_ns = now_ns + debt->wait_ns;
+	debt->wait_ns = cagma_min(2 * debt->wait_ns, WAIT_MAX_NS);
+	return true;
+}
+
+bool cagma_debt_look(struct cagma_debt *debt, uint64_t owed_pages,
+		     uint64_t now_ns)
+{
+	if (owed_pages <= NOTHING_PAGES) {
+		*debt = (struct cagma_debt){ 0 };
+		return false;
+	}
+	if (debt->stuck && owed_pages <= debt->stuck_pages / 2)
+		debt->stuck = false;
+	/* More is owed than before: it was asked for more in between. */
+	if (!debt->window_pages || owed_pages > debt->window_pages)
+		open_window(debt, owed_pages, now_ns);
+	else if (cagma_less(now_ns, debt->window_ns) >= WINDOW_NS)
+		close_window(debt, owed_pages, now_ns);
+	return is_time_to_ask(debt, now_ns);
+}

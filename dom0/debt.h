@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a guest has beyond its target, and whether it is giving it back. A guest
+ * that isn't, is stuck: nobody waits for its memory, and it is asked again.
+ */
+#ifndef CAGMA_DEBT_H
+#define CAGMA_DEBT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct cagma_debt {
+	uint64_t window_ns;		/* start of the present window */
+	uint64_t window_pages;		/* owed at that time; 0: none is open */
+	bool stuck;
+	uint64_t stuck_pages;		/* owed when it was found stuck */
+	uint64_t ask_ns;		/* when to ask again */
+	uint64_t wait_ns;		/* the latest interval of asking */
+};
+
+/*
+ * Looks at a debt of `owed_pages`. Returns whether the guest should be asked
+ * again now, by a target that differs: Linux's balloon gives up on one that it
+ * could not reach.
+ *
+ * Stuck is who within 5 s returned less than a quarter of what it owed, and
+ * less than 128 MiB. It is forgiven when it owes half of what it owed then:
+ * returning a page now and then doesn't help.
+ */
+bool cagma_debt_look(struct cagma_debt *debt, uint64_t owed_pages,
+		     uint64_t now_ns);
+
+#endif
