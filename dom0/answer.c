@@ -143,6 +143,7 @@ static struct json_object *record_json(const struct cagma_record *r,
 	add_text(o, "reason", r->event ? cagma_reason_name(r->reason) : "");
 	add_kib(o, "old_target_kib", r->guest.target_pages);
 	add_kib(o, "new_target_kib", r->decision.target_pages);
+	add_kib(o, "entitled_kib", r->decision.entitled_pages);
 	add_kib(o, "unmet_kib", r->decision.unmet_pages);
 	add_kib(o, "cma_kib", r->decision.cma_pages);
 	add_kib(o, "alloc_kib", r->guest.alloc_pages);

@@ -217,11 +217,12 @@ static void print_explanation(struct json_object *answer)
 	print_record(r);
 	printf("\nin MiB\n"
 	       "  memory    has %lld, uses %lld (at most %lld lately), allowed %lld to %lld\n"
+	       "  may have  %lld while others want more\n"
 	       "  CMA       %lld: growth expected %lld, share of the task of %lld, back from swap %lld of %lld\n"
 	       "  host      spare %lld, of which %lld are never given and %lld are for emergencies\n",
 	       mib(r, "alloc_kib"), mib(r, "used_kib"),
 	       mib(r, "used_release_kib"), mib(r, "min_kib"),
-	       mib(r, "max_kib"), mib(r, "cma_kib"), mib(r, "growth_kib"),
+	       mib(r, "max_kib"), mib(r, "entitled_kib"), mib(r, "cma_kib"), mib(r, "growth_kib"),
 	       mib(r, "task_kib"), mib(r, "swap_in_kib"),
 	       mib(r, "swapped_kib"), mib(r, "spare_kib"),
 	       mib(r, "hard_reserve_kib"),

@@ -271,6 +271,8 @@ static bool read_all(const struct error *e, const config_setting_t *root,
 							(unsigned int)i),
 				  config))
 			return false;
+	config->own_period = config_setting_get_member(root, "period_ms");
+	cagma_config_use(config, config->policy);
 	if (config->reserve_pages < config->hard_pages)
 		return fail(e, either(root, "reserve_mib", "hard_reserve_mib"),
 			    "reserve_mib is below hard_reserve_mib");
@@ -278,6 +280,14 @@ static bool read_all(const struct error *e, const config_setting_t *root,
 		return fail(e, either(root, "period_ms", "tick_ms"),
 			    "tick_ms is above period_ms");
 	return true;
+}
+
+void cagma_config_use(struct cagma_config *config,
+		      const struct cagma_policy *policy)
+{
+	config->policy = policy;
+	if (policy->period_ns && !config->own_period)
+		config->period_ns = policy->period_ns;
 }
 
 int cagma_config_read(struct cagma_config *config, const char *path,

@@ -23,6 +23,7 @@ struct cagma_config {
 	uint64_t hard_pages;
 	uint64_t reserve_pages;
 	uint64_t period_ns;	/* of the periodic pass */
+	bool own_period;	/* set by the file, not by the policy */
 	uint64_t tick_ns;	/* of reading the pages */
 	uint64_t retry_max_ns;	/* of trying a guest in quarantine again */
 	uint64_t min_pages;	/* guarantee of guests without one of their own */
@@ -40,6 +41,10 @@ void cagma_config_destroy(struct cagma_config *config);
  */
 int cagma_config_read(struct cagma_config *config, const char *path,
 		      char *error, size_t error_size);
+
+/* Chooses the policy, and with it the period unless the file sets one. */
+void cagma_config_use(struct cagma_config *config,
+		      const struct cagma_policy *policy);
 
 /* The settings of the guest of that name, or NULL. */
 const struct cagma_guest_config *

@@ -41,6 +41,7 @@ struct cagma_guest {
 	int64_t offset_pages;		/* Xen's count less memory/target's */
 	uint64_t target_pages;		/* of our last mail */
 	struct cagma_debt debt;		/* what it has beyond that */
+	struct cagma_memory memory;	/* the policy's */
 	uint64_t cma_pages;
 	uint64_t threshold_pages;
 	uint64_t mailed_threshold_pages;

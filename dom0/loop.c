@@ -252,7 +252,7 @@ static bool settle_all(struct cagma_loop *loop, uint64_t now_ns)
 	for (size_t i = 0; i < loop->guest_count; i++) {
 		struct cagma_guest *guest = loop->guests[i];
 
-		if (!guest->present || !loop->config->policy->answers_kicks)
+		if (!guest->present || !loop->config->policy->acts)
 			continue;
 		note_offset(guest, &guest->track.last);
 		busy |= cagma_actuate_settle(&loop->actuator, guest) &&

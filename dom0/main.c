@@ -51,7 +51,7 @@ static int read_config(struct cagma_config *config,
 	if (err)
 		cagma_log(LOG_ERR, "%s", error);
 	if (options->policy)
-		config->policy = options->policy;
+		cagma_config_use(config, options->policy);
 	return err;
 }
 

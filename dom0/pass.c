@@ -74,6 +74,7 @@ static void view_guest(const struct cagma_loop *loop,
 	*view = (struct cagma_guest_view){
 		.alloc_pages = alloc > 0 ? (uint64_t)alloc : 0,
 		.target_pages = guest->target_pages,
+		.available_pages = track->last.available_pages,
 		.used_pages = cagma_track_used(track),
 		.used_donor_pages =
 			cagma_track_used_max(track, now_ns, t->donor_ns),
@@ -91,9 +92,11 @@ static void view_guest(const struct cagma_loop *loop,
 		.age_ns = track->any ? cagma_less(now_ns, track->seen_ns) :
 				       UINT64_MAX,
 		.covered = cagma_track_covers(track, now_ns, t->release_ns),
-		.emergency = guest->open_event != 0,
+		.emergency = guest->open_event &&
+			     loop->config->policy->answers_kicks,
 		.held = !guest->present || guest->facts.paused,
 		.stuck = guest->debt.stuck,
+		.memory = guest->memory,
 	};
 }
 
@@ -203,6 +206,7 @@ static void carry_out(struct cagma_loop *loop, size_t index,
 	uint32_t event = asked ? guest->open_event : 0;
 	uint64_t changes = guest->target_changes;
 
+	guest->memory = decision->memory;
 	guest->cma_pages = decision->cma_pages;
 	guest->threshold_pages = decision->threshold_pages;
 	if (asked)

@@ -7,8 +7,8 @@
 #include "policy.h"
 #include "units.h"
 
-/* Less than this isn't worth a balloon's batch of 512 pages. */
-#define STEP_PAGES	cagma_mib_to_pages(2)
+/* Of its target, the most that a guest yields at a time. */
+#define YIELD_SHARE	8
 
 const char *cagma_why_name(enum cagma_why why)
 {
@@ -17,13 +17,14 @@ const char *cagma_why_name(enum cagma_why why)
 		[CAGMA_WHY_EMERGENCY] = "emergency",
 		[CAGMA_WHY_GROW] = "grow",
 		[CAGMA_WHY_DONATE] = "donate",
+		[CAGMA_WHY_YIELD] = "yield",
 		[CAGMA_WHY_RELEASE] = "release",
 	};
 
 	return why < CAGMA_WHY_COUNT ? names[why] : "unknown";
 }
 
-static bool is_known(const struct cagma_tuning *tuning,
+bool cagma_guest_is_known(const struct cagma_tuning *tuning,
 		     const struct cagma_guest_view *guest)
 {
 	return !guest->held && guest->age_ns <= tuning->stale_ns;
@@ -46,32 +47,128 @@ static uint64_t cma_of(const struct cagma_tuning *tuning,
 	return cagma_min(cma + returning, guest->max_pages);
 }
 
-static uint64_t wanted(const struct cagma_guest_view *guest, uint64_t cma)
+static uint64_t wanted(const struct cagma_guest_view *guest, uint64_t used,
+		       uint64_t cma)
 {
-	return cagma_clamp(guest->used_pages + cma, guest->min_pages,
+	return cagma_clamp(used + cma, guest->min_pages,
 			   cagma_max(guest->min_pages, guest->max_pages));
 }
 
-static void keep_all(const struct cagma_tuning *tuning,
+void cagma_keep_all(const struct cagma_guest_view *guests, size_t count,
+		    struct cagma_decision *decisions)
+{
+	for (size_t i = 0; i < count; i++)
+		decisions[i] = (struct cagma_decision){
+			.target_pages = guests[i].target_pages,
+			.entitled_pages = guests[i].target_pages,
+			.memory = guests[i].memory,
+		};
+}
+
+static void estimate(const struct cagma_tuning *tuning,
 		     const struct cagma_guest_view *guests, size_t count,
 		     struct cagma_decision *decisions)
 {
+	cagma_keep_all(guests, count, decisions);
 	for (size_t i = 0; i < count; i++) {
 		uint64_t cma = cma_of(tuning, &guests[i]);
 
-		decisions[i] = (struct cagma_decision){
-			.target_pages = guests[i].target_pages,
-			.cma_pages = cma,
-			.threshold_pages =
-				cma * tuning->threshold_percent / 100,
-		};
+		decisions[i].cma_pages = cma;
+		decisions[i].threshold_pages =
+			cma * tuning->threshold_percent / 100;
 	}
 }
 
-static bool may_grow(const struct cagma_guest_view *guest, bool emergency)
+/* ---- who may have what ---- */
+
+/* Weights are at most 10,000: a level is in pages per 2^14 of weight. */
+#define LEVEL_SHIFT	14
+
+/* What a guest may have at that water level: its minimum, and by weight. */
+static uint64_t share(const struct cagma_guest_view *guest, uint64_t wish,
+		      uint64_t level)
 {
-	return guest->emergency == emergency;
+	uint64_t more = (uint64_t)((__extension__ (unsigned __int128)level *
+				    guest->weight) >> LEVEL_SHIFT);
+
+	return cagma_min(wish, guest->min_pages + more);
 }
+
+/* Who has an emergency open is taken to want all that it has. */
+static uint64_t wish(const struct cagma_guest_view *guest, uint64_t cma)
+{
+	uint64_t used = cagma_max(guest->used_pages, guest->used_donor_pages);
+	uint64_t pages = wanted(guest, used, cma);
+
+	return guest->emergency ? cagma_max(pages, guest->target_pages) : pages;
+}
+
+static uint64_t sum_of_shares(const struct cagma_tuning *tuning,
+			      const struct cagma_guest_view *guests,
+			      size_t count, uint64_t level,
+			      const struct cagma_decision *decisions)
+{
+	uint64_t pages = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (cagma_guest_is_known(tuning, &guests[i]))
+			pages += share(&guests[i], decisions[i].entitled_pages,
+				       level);
+	return pages;
+}
+
+/*
+ * Shrinks under way bring memory that need not be asked for again, unless the
+ * guest is known not to give it.
+ */
+static uint64_t incoming(const struct cagma_guest_view *guests, size_t count)
+{
+	uint64_t pages = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (!guests[i].stuck)
+			pages += cagma_less(guests[i].alloc_pages,
+					    guests[i].target_pages);
+	return pages;
+}
+
+/*
+ * Entitlements: what everybody wants if there is that much, else the minimum
+ * and beyond it by weight, as high as the water level that fills `pool`.
+ */
+static void entitle(const struct cagma_tuning *tuning,
+		    const struct cagma_guest_view *guests, size_t count,
+		    uint64_t usable, struct cagma_decision *decisions)
+{
+	uint64_t pool = usable + incoming(guests, count);
+	uint64_t wishes = 0, low = 0, high;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!cagma_guest_is_known(tuning, &guests[i]))
+			continue;
+		pool += guests[i].target_pages;
+		decisions[i].entitled_pages = wish(&guests[i],
+						   decisions[i].cma_pages);
+		wishes += decisions[i].entitled_pages;
+	}
+	if (wishes <= pool)
+		return;
+	for (high = (pool + 1) << LEVEL_SHIFT; high - low > 1;) {
+		uint64_t level = low + (high - low) / 2;
+
+		if (sum_of_shares(tuning, guests, count, level, decisions) <=
+		    pool)
+			low = level;
+		else
+			high = level;
+	}
+	for (size_t i = 0; i < count; i++)
+		if (cagma_guest_is_known(tuning, &guests[i]))
+			decisions[i].entitled_pages = share(
+				&guests[i], decisions[i].entitled_pages, low);
+}
+
+/* ---- giving ---- */
 
 static void note_needs(const struct cagma_tuning *tuning,
 		       const struct cagma_guest_view *guests, size_t count,
@@ -80,14 +177,23 @@ static void note_needs(const struct cagma_tuning *tuning,
 	for (size_t i = 0; i < count; i++) {
 		uint64_t need;
 
-		if (!is_known(tuning, &guests[i]) ||
+		if (!cagma_guest_is_known(tuning, &guests[i]) ||
 		    (!periodic && !guests[i].emergency))
 			continue;
-		need = cagma_less(wanted(&guests[i], decisions[i].cma_pages),
+		need = cagma_less(wanted(&guests[i], guests[i].used_pages,
+					 decisions[i].cma_pages),
 				  guests[i].target_pages);
-		if (need >= STEP_PAGES)
+		if (need >= CAGMA_STEP_PAGES)
 			decisions[i].unmet_pages = need;
 	}
+}
+
+/* The part of what a guest still needs that it is entitled to. */
+static uint64_t due(const struct cagma_decision *decision)
+{
+	return cagma_min(decision->unmet_pages,
+			 cagma_less(decision->entitled_pages,
+				    decision->target_pages));
 }
 
 static uint64_t weight_of_needy(const struct cagma_guest_view *guests,
@@ -97,7 +203,7 @@ static uint64_t weight_of_needy(const struct cagma_guest_view *guests,
 	uint64_t weight = 0;
 
 	for (size_t i = 0; i < count; i++)
-		if (decisions[i].unmet_pages && may_grow(&guests[i], emergency))
+		if (due(&decisions[i]) && guests[i].emergency == emergency)
 			weight += guests[i].weight;
 	return weight;
 }
@@ -118,17 +224,17 @@ static uint64_t pour(const struct cagma_guest_view *guests, size_t count,
 
 		for (size_t i = 0; i < count; i++) {
 			struct cagma_decision *d = &decisions[i];
-			uint64_t share;
+			uint64_t pages_due = due(d), pages_given;
 
-			if (!d->unmet_pages || !may_grow(&guests[i], emergency))
+			if (!pages_due || guests[i].emergency != emergency)
 				continue;
-			share = cagma_min(d->unmet_pages,
-					  round * guests[i].weight / weight);
-			d->target_pages += share;
-			d->unmet_pages -= share;
+			pages_given = cagma_min(pages_due, round *
+						guests[i].weight / weight);
+			d->target_pages += pages_given;
+			d->unmet_pages -= pages_given;
 			d->why = emergency ? CAGMA_WHY_EMERGENCY :
 					     CAGMA_WHY_GROW;
-			given += share;
+			given += pages_given;
 		}
 		pages -= given;
 		if (!given)
@@ -137,58 +243,86 @@ static uint64_t pour(const struct cagma_guest_view *guests, size_t count,
 	return pages;
 }
 
-/*
- * Shrinks under way bring memory that need not be asked for again, unless the
- * guest is known not to give it.
- */
-static uint64_t incoming(const struct cagma_guest_view *guests, size_t count)
-{
-	uint64_t pages = 0;
+/* ---- taking ---- */
 
-	for (size_t i = 0; i < count; i++)
-		if (!guests[i].stuck)
-			pages += cagma_less(guests[i].alloc_pages,
-					    guests[i].target_pages);
-	return pages;
+/* Data to decide on, nothing decided yet, and no debt it doesn't pay. */
+static bool may_shrink(const struct cagma_tuning *tuning,
+		       const struct cagma_guest_view *guest,
+		       const struct cagma_decision *decision)
+{
+	return cagma_guest_is_known(tuning, guest) && !guest->stuck &&
+	       decision->why == CAGMA_WHY_KEEP;
 }
 
-static uint64_t giveable(const struct cagma_tuning *tuning,
-			 const struct cagma_guest_view *guest,
-			 const struct cagma_decision *decision)
+/* What it has beyond both `pages` and its minimum. */
+static uint64_t beyond(const struct cagma_guest_view *guest, uint64_t pages)
 {
-	uint64_t keep, pages;
+	return cagma_less(guest->target_pages,
+			  cagma_max(pages, guest->min_pages));
+}
 
-	if (!is_known(tuning, guest) || guest->emergency || guest->stuck ||
-	    decision->unmet_pages || decision->why != CAGMA_WHY_KEEP)
+/* A little surplus isn't taken before it has lasted: it may be noise. */
+static uint64_t surplus(const struct cagma_tuning *tuning,
+			const struct cagma_guest_view *guest,
+			const struct cagma_decision *decision)
+{
+	uint64_t used = guest->used_donor_pages, pages;
+
+	if (!may_shrink(tuning, guest, decision) || guest->emergency ||
+	    decision->unmet_pages)
 		return 0;
-	keep = cagma_max(guest->used_donor_pages + decision->cma_pages,
-			 guest->min_pages);
-	pages = cagma_less(guest->target_pages, keep);
-	return pages >= STEP_PAGES ? pages : 0;
+	pages = beyond(guest, used + decision->cma_pages);
+	if (pages >= tuning->release_pages)
+		return pages;
+	used = cagma_max(used, guest->used_release_pages);
+	pages = beyond(guest, used + decision->cma_pages);
+	return pages >= CAGMA_STEP_PAGES && guest->covered ? pages : 0;
 }
 
-/* Takes `deficit` from those with more than their CMA, in proportion. */
-static void collect(const struct cagma_tuning *tuning,
-		    const struct cagma_guest_view *guests, size_t count,
-		    uint64_t deficit, struct cagma_decision *decisions)
+/*
+ * What a guest has beyond its entitlement, although it uses it. It has to swap
+ * to give that back: only a part at a time, and none while it still owes some.
+ */
+static uint64_t excess(const struct cagma_tuning *tuning,
+		       const struct cagma_guest_view *guest,
+		       const struct cagma_decision *decision)
 {
-	uint64_t surplus = 0;
+	uint64_t pages = beyond(guest, decision->entitled_pages);
+
+	if (!may_shrink(tuning, guest, decision) || pages < CAGMA_STEP_PAGES ||
+	    cagma_less(guest->alloc_pages, guest->target_pages) > CAGMA_STEP_PAGES)
+		return 0;
+	return cagma_min(pages, guest->target_pages / YIELD_SHARE);
+}
+
+typedef uint64_t (*available_fn)(const struct cagma_tuning *tuning,
+				 const struct cagma_guest_view *guest,
+				 const struct cagma_decision *decision);
+
+/* Takes up to `deficit` in proportion to what each has; returns the rest. */
+static uint64_t collect(const struct cagma_tuning *tuning,
+			const struct cagma_guest_view *guests, size_t count,
+			uint64_t deficit, available_fn available,
+			enum cagma_why why, struct cagma_decision *decisions)
+{
+	uint64_t all = 0, taken;
 
 	for (size_t i = 0; i < count; i++)
-		surplus += giveable(tuning, &guests[i], &decisions[i]);
-	if (!surplus)
-		return;
-	deficit = cagma_min(deficit, surplus);
+		all += available(tuning, &guests[i], &decisions[i]);
+	if (!all)
+		return deficit;
+	taken = cagma_min(deficit, all);
 	for (size_t i = 0; i < count; i++) {
-		uint64_t pages = giveable(tuning, &guests[i], &decisions[i]);
+		uint64_t pages = available(tuning, &guests[i], &decisions[i]);
 
 		pages = (uint64_t)((__extension__ (unsigned __int128)pages *
-				    deficit + surplus - 1) / surplus);
+				    taken + all - 1) / all);
 		if (!pages)
 			continue;
 		decisions[i].target_pages -= pages;
-		decisions[i].why = CAGMA_WHY_DONATE;
+		decisions[i].why = why;
 	}
+	return deficit - taken;
 }
 
 /* Gives back what was surplus for long, although nobody needs it yet. */
@@ -202,7 +336,7 @@ static void release(const struct cagma_tuning *tuning,
 		uint64_t keep = cagma_max(guest->used_release_pages +
 					  d->cma_pages, guest->min_pages);
 
-		if (!is_known(tuning, guest) || guest->emergency ||
+		if (!cagma_guest_is_known(tuning, guest) || guest->emergency ||
 		    guest->stuck || !guest->covered || d->why != CAGMA_WHY_KEEP ||
 		    cagma_less(guest->target_pages, keep) <
 			tuning->release_pages)
@@ -212,6 +346,37 @@ static void release(const struct cagma_tuning *tuning,
 	}
 }
 
+/*
+ * Surplus serves every need and the reserve; what is in use serves only those
+ * who lack what they are entitled to.
+ */
+static void take(const struct cagma_tuning *tuning,
+		 const struct cagma_host_view *host,
+		 const struct cagma_guest_view *guests, size_t count,
+		 uint64_t usable, bool periodic,
+		 struct cagma_decision *decisions)
+{
+	uint64_t lacking = cagma_less(host->reserve_pages,
+				      host->hard_pages + usable);
+	uint64_t owed = 0, coming = incoming(guests, count);
+	uint64_t deficit, rest;
+
+	for (size_t i = 0; i < count; i++)
+		owed += due(&decisions[i]);
+	deficit = cagma_less(owed + lacking, coming);
+	if (!deficit) {
+		if (periodic)
+			release(tuning, guests, count, decisions);
+		return;
+	}
+	rest = collect(tuning, guests, count, deficit, surplus,
+		       CAGMA_WHY_DONATE, decisions);
+	rest = cagma_min(rest, cagma_less(owed, coming + deficit - rest));
+	if (rest)
+		collect(tuning, guests, count, rest, excess, CAGMA_WHY_YIELD,
+			decisions);
+}
+
 static void decide_cagma(const struct cagma_tuning *tuning,
 			 const struct cagma_host_view *host,
 			 const struct cagma_guest_view *guests, size_t count,
@@ -219,50 +384,49 @@ static void decide_cagma(const struct cagma_tuning *tuning,
 {
 	uint64_t usable = cagma_less(host->spare_pages, host->hard_pages);
 	uint64_t kept = cagma_less(host->reserve_pages, host->hard_pages);
-	uint64_t deficit;
 
-	keep_all(tuning, guests, count, decisions);
+	estimate(tuning, guests, count, decisions);
+	entitle(tuning, guests, count, usable, decisions);
 	note_needs(tuning, guests, count, periodic, decisions);
 	usable = pour(guests, count, true, usable, decisions);
 	kept = cagma_min(kept, usable);
 	usable = kept + pour(guests, count, false, usable - kept, decisions);
-
-	if (host->up_ns < tuning->grace_ns)
-		return;
-	deficit = cagma_less(host->reserve_pages, host->hard_pages + usable);
-	for (size_t i = 0; i < count; i++)
-		deficit += decisions[i].unmet_pages;
-	deficit = cagma_less(deficit, incoming(guests, count));
-	if (deficit)
-		collect(tuning, guests, count, deficit, decisions);
-	else if (periodic)
-		release(tuning, guests, count, decisions);
+	if (host->up_ns >= tuning->grace_ns)
+		take(tuning, host, guests, count, usable, periodic, decisions);
 }
 
-static void decide_static(const struct cagma_tuning *tuning,
-			  const struct cagma_host_view *host,
-			  const struct cagma_guest_view *guests, size_t count,
-			  bool periodic, struct cagma_decision *decisions)
-{
-	(void)host;
-	(void)periodic;
-	keep_all(tuning, guests, count, decisions);
-}
+const struct cagma_policy cagma_policy_cagma = {
+	.name = "cagma",
+	.acts = true,
+	.answers_kicks = true,
+	.decide = decide_cagma,
+};
 
-static const struct cagma_policy policies[] = {
-	{ "cagma", true, decide_cagma },
-	{ "static", false, decide_static },
+const struct cagma_policy cagma_policy_periodic = {
+	.name = "periodic",
+	.acts = true,
+	.decide = decide_cagma,
+};
+
+/* ---- by name ---- */
+
+static const struct cagma_policy *const policies[] = {
+	&cagma_policy_cagma,
+	&cagma_policy_periodic,
+	&cagma_policy_proportional,
+	&cagma_policy_2017,
+	&cagma_policy_static,
 };
 
 const struct cagma_policy *cagma_policy_find(const char *name)
 {
 	for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++)
-		if (!strcmp(policies[i].name, name))
-			return &policies[i];
+		if (!strcmp(policies[i]->name, name))
+			return policies[i];
 	return NULL;
 }
 
 const char *cagma_policy_names(void)
 {
-	return "cagma|static";
+	return "cagma|periodic|proportional|cagma2017|static";
 }

@@ -24,6 +24,16 @@ struct cagma_tuning {
 	uint64_t stale_ns;		/* older data: hold */
 };
 
+/*
+ * What a policy remembers of a guest from one periodic pass to the next: it
+ * finds it in the view and leaves it in the decision.
+ */
+#define CAGMA_MEMORY_ROUNDS 5
+struct cagma_memory {
+	uint32_t rounds;	/* in a row with a surplus */
+	uint64_t surplus_pages[CAGMA_MEMORY_ROUNDS];
+};
+
 struct cagma_host_view {
 	uint64_t spare_pages;	/* free, and promised to nobody */
 	uint64_t reserve_pages;	/* kept for emergencies */
@@ -35,6 +45,7 @@ struct cagma_host_view {
 struct cagma_guest_view {
 	uint64_t alloc_pages;
 	uint64_t target_pages;
+	uint64_t available_pages;
 	uint64_t used_pages;
 	uint64_t used_donor_pages;	/* most used within donor_ns */
 	uint64_t used_release_pages;	/* most used within release_ns */
@@ -50,6 +61,7 @@ struct cagma_guest_view {
 	bool emergency;			/* one is open */
 	bool held;			/* paused or dying: leave it alone */
 	bool stuck;			/* doesn't give back what it owes */
+	struct cagma_memory memory;
 };
 
 enum cagma_why {
@@ -57,6 +69,7 @@ enum cagma_why {
 	CAGMA_WHY_EMERGENCY,	/* more, at once */
 	CAGMA_WHY_GROW,		/* more, by the periodic pass */
 	CAGMA_WHY_DONATE,	/* less, another guest or the reserve needs it */
+	CAGMA_WHY_YIELD,	/* less, another lacks what it is entitled to */
 	CAGMA_WHY_RELEASE,	/* less, it was surplus for long */
 	CAGMA_WHY_COUNT
 };
@@ -67,13 +80,17 @@ struct cagma_decision {
 	uint64_t target_pages;
 	uint64_t cma_pages;
 	uint64_t threshold_pages;	/* for the guest's kicks */
+	uint64_t entitled_pages;	/* it may have so much if all want more */
 	uint64_t unmet_pages;		/* wanted and not granted */
 	enum cagma_why why;
+	struct cagma_memory memory;
 };
 
 struct cagma_policy {
 	const char *name;
-	bool answers_kicks;
+	bool acts;		/* changes targets and limits */
+	bool answers_kicks;	/* is asked in emergencies, too */
+	uint64_t period_ns;	/* of its own; 0: the setting's default */
 	/* Fills one decision per guest, in their order. */
 	void (*decide)(const struct cagma_tuning *tuning,
 		       const struct cagma_host_view *host,
@@ -81,10 +98,30 @@ struct cagma_policy {
 		       bool periodic, struct cagma_decision *decisions);
 };
 
+/* Ours, with and without emergencies; baseline.c has the others. */
+extern const struct cagma_policy cagma_policy_cagma;
+extern const struct cagma_policy cagma_policy_periodic;
+extern const struct cagma_policy cagma_policy_static;
+extern const struct cagma_policy cagma_policy_proportional;
+extern const struct cagma_policy cagma_policy_2017;
+
 /* NULL if there is no policy of that name. */
 const struct cagma_policy *cagma_policy_find(const char *name);
 
 /* Names of all policies, separated by '|'. */
 const char *cagma_policy_names(void);
+
+/* ---- what all policies have in common ---- */
+
+/* Less than this isn't worth a balloon's batch of 512 pages. */
+#define CAGMA_STEP_PAGES 512u
+
+/* True if the guest may be changed: it runs, and its data is fresh. */
+bool cagma_guest_is_known(const struct cagma_tuning *tuning,
+			  const struct cagma_guest_view *guest);
+
+/* Everybody's decision: no change. */
+void cagma_keep_all(const struct cagma_guest_view *guests, size_t count,
+		    struct cagma_decision *decisions);
 
 #endif

@@ -35,7 +35,7 @@ check_config() {
 
 refuses unknown_option 2 "unrecognized option '--no-such'" $CAGMAD --no-such
 refuses extra_argument 2 '^cagmad: unexpected argument "now"$' $CAGMAD now
-refuses unknown_policy 2 '^cagmad: no policy "nice"; there are cagma\|static$' \
+refuses unknown_policy 2 '^cagmad: no policy "nice"; there are cagma\|periodic\|proportional\|cagma2017\|static$' \
 	$CAGMAD --policy nice
 refuses unreadable_config 1 '^cagmad: /nonexistent: No such file' \
 	$CAGMAD --config /nonexistent

@@ -172,7 +172,7 @@ static void test_C9_bad_file_is_refused_whole(void **state)
 		{ "tick_ms = -50;", 1, "between" },
 		{ "min_mib = 9223372036854775807L;", 1, "between" },
 		{ "policy = 1;", 1, "quotes" },
-		{ "policy = \"best\";", 1, "cagma|static" },
+		{ "policy = \"best\";", 1, "cagma|periodic" },
 		{ "\nhard_reserve_mib = 200;", 2, "reserve_mib" },
 		{ "tick_ms = 500;\nperiod_ms = 400;", 2, "period_ms" },
 		{ "guests = 3;", 1, "list" },

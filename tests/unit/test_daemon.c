@@ -708,8 +708,12 @@ static void count_pass(const struct cagma_tuning *tuning,
 
 static void test_K2_late_timer_is_one_pass(void **state)
 {
-	static const struct cagma_policy counting = { "counting", true,
-						      count_pass };
+	static const struct cagma_policy counting = {
+		.name = "counting",
+		.acts = true,
+		.answers_kicks = true,
+		.decide = count_pass,
+	};
 
 	(void)state;
 	d.config.policy = &counting;

@@ -102,7 +102,9 @@ static void test_policies_are_found_by_name(void **state)
 	assert_false(cagma_policy_find("static")->answers_kicks);
 	assert_null(cagma_policy_find(""));
 	assert_null(cagma_policy_find("cagma|static"));
-	assert_string_equal(cagma_policy_names(), "cagma|static");
+	assert_null(cagma_policy_find("cagma2"));
+	assert_string_equal(cagma_policy_names(),
+			    "cagma|periodic|proportional|cagma2017|static");
 	assert_string_equal(cagma_why_name(CAGMA_WHY_DONATE), "donate");
 	assert_string_equal(cagma_why_name(CAGMA_WHY_COUNT), "unknown");
 }
@@ -171,10 +173,10 @@ static void test_emergency_beats_periodic(void **state)
 	add_needy(100 * MIB)->emergency = false;
 	add_needy(100 * MIB);
 	decide(true);
-	assert_int_equal(change(1), 100 * MIB);
+	assert_int_equal(change(1), 75 * MIB);	/* its entitlement */
 	assert_int_equal(decision[1].why, CAGMA_WHY_EMERGENCY);
-	assert_int_equal(change(0), 0);
-	assert_int_equal(decision[0].unmet_pages, 100 * MIB);
+	assert_int_equal(change(0), 11 * MIB);	/* beyond the reserve */
+	assert_int_equal(decision[0].unmet_pages, 89 * MIB);
 }
 
 static void test_emergency_pass_serves_emergencies_only(void **state)
@@ -235,9 +237,12 @@ static void test_M10_shortage_is_shared_by_weight(void **state)
 {
 	(void)state;
 	set_usable(120 * MIB);
-	add_needy(200 * MIB)->weight = 1;
-	add_needy(200 * MIB)->weight = 2;
-	add_needy(200 * MIB)->weight = 3;
+	for (uint32_t weight = 1; weight <= 3; weight++) {
+		struct cagma_guest_view *g = add_needy(200 * MIB);
+
+		g->min_pages = g->target_pages;
+		g->weight = weight;
+	}
 	decide(false);
 	assert_int_equal(change(0), 20 * MIB);
 	assert_int_equal(change(1), 40 * MIB);
@@ -358,14 +363,111 @@ static void test_incoming_memory_is_not_asked_for_twice(void **state)
 	assert_int_equal(change(1), -(int64_t)(30 * MIB));
 }
 
-static void test_guest_in_an_emergency_gives_nothing(void **state)
+/* Its claim protects what it has, but only up to its entitlement. */
+static void test_I5_emergency_protects_the_entitlement_only(void **state)
 {
 	(void)state;
 	set_usable(0);
 	add_needy(100 * MIB);
-	add_donor(300 * MIB)->emergency = true;
+	add_donor(0)->emergency = true;
+	guest[1].used_pages = guest[1].used_donor_pages = 150 * MIB;
 	decide(true);
 	assert_int_equal(change(1), 0);
+	guest[1].target_pages = guest[1].alloc_pages = 604 * MIB;
+	decide(true);
+	assert_int_equal(decision[1].why, CAGMA_WHY_YIELD);
+	assert_int_equal(decision[1].entitled_pages, 504 * MIB);
+	assert_int_equal(change(1), -(int64_t)(604 * MIB / 8));
+}
+
+/* ---- too little for all ---- */
+
+/* Two guests that both want all; the first one has most of it. */
+static void begin_unfair(void)
+{
+	set_usable(0);
+	host.reserve_pages = host.hard_pages;
+	add(952 * MIB)->growth_pages = 10 * GIB;
+	add(152 * MIB)->growth_pages = 10 * GIB;
+}
+
+static void test_G15_claimer_yields_what_others_are_entitled_to(void **state)
+{
+	(void)state;
+	begin_unfair();
+	guest[0].emergency = true;
+	guest[1].emergency = true;
+	decide(false);
+	assert_int_equal(decision[0].entitled_pages, 600 * MIB);
+	assert_int_equal(decision[1].entitled_pages, 600 * MIB);
+	assert_int_equal(change(0), -(int64_t)(125 * MIB));
+	assert_int_equal(decision[0].why, CAGMA_WHY_YIELD);
+	assert_int_equal(change(1), 0);
+}
+
+static void test_yielding_goes_on_when_the_last_part_has_come(void **state)
+{
+	(void)state;
+	begin_unfair();
+	guest[0].alloc_pages += 3 * MIB;
+	decide(true);
+	assert_int_equal(change(0), 0);
+	guest[0].alloc_pages -= 3 * MIB;
+	decide(true);
+	assert_int_equal(change(0), -(int64_t)(125 * MIB));
+}
+
+static void test_nobody_yields_for_more_than_an_entitlement(void **state)
+{
+	(void)state;
+	begin_unfair();
+	for (int i = 0; i < 2; i++)
+		guest[i].target_pages = guest[i].alloc_pages = 600 * MIB;
+	guest[1].emergency = true;
+	decide(true);
+	assert_int_equal(change(0), 0);
+	assert_int_equal(change(1), 0);
+	assert_true(decision[1].unmet_pages > GIB);
+}
+
+static void test_nobody_yields_for_the_reserve(void **state)
+{
+	(void)state;
+	begin_unfair();
+	for (int i = 0; i < 2; i++)
+		guest[i].target_pages = guest[i].alloc_pages = 600 * MIB;
+	host.reserve_pages = host.hard_pages + GIB;
+	decide(true);
+	assert_int_equal(change(0), 0);
+	assert_int_equal(change(1), 0);
+}
+
+static void test_entitlement_is_the_min_and_then_by_weight(void **state)
+{
+	(void)state;
+	begin_unfair();
+	guest[0].min_pages = 700 * MIB;
+	guest[0].weight = 1;
+	guest[1].min_pages = 100 * MIB;
+	guest[1].weight = 3;
+	decide(true);
+	assert_int_equal(decision[0].entitled_pages, 800 * MIB);
+	assert_int_equal(decision[1].entitled_pages, 400 * MIB);
+	guest[0].min_pages = 1000 * MIB;
+	decide(true);
+	assert_int_equal(change(0), 0);		/* min is sacred */
+}
+
+static void test_memory_in_use_is_safe_while_others_have_surplus(void **state)
+{
+	(void)state;
+	begin_unfair();
+	guest[1].growth_pages = 0;
+	guest[1].used_pages += 100 * MIB;
+	add_donor(200 * MIB);
+	decide(true);
+	assert_int_equal(change(0), 0);
+	assert_int_equal(change(2), -(int64_t)(200 * MIB));
 }
 
 static void test_release_needs_a_long_and_large_surplus(void **state)
@@ -521,7 +623,8 @@ static bool is_explained(size_t i)
 	if (change(i) > 0)
 		return why == CAGMA_WHY_EMERGENCY || why == CAGMA_WHY_GROW;
 	if (change(i) < 0)
-		return why == CAGMA_WHY_DONATE || why == CAGMA_WHY_RELEASE;
+		return why == CAGMA_WHY_DONATE || why == CAGMA_WHY_RELEASE ||
+		       why == CAGMA_WHY_YIELD;
 	return true;
 }
 
@@ -540,6 +643,11 @@ static void check_promises(bool periodic)
 		if (change(i) >= 0)
 			continue;
 		assert_true(host.up_ns >= tuning.grace_ns);
+		if (decision[i].why == CAGMA_WHY_YIELD) {
+			assert_true(decision[i].target_pages >=
+				    decision[i].entitled_pages);
+			continue;
+		}
 		used = decision[i].why == CAGMA_WHY_DONATE ?
 			g->used_donor_pages : g->used_release_pages;
 		assert_true(decision[i].target_pages >=
@@ -756,7 +864,13 @@ int main(void)
 		POLICY_TEST(test_I5_donor_keeps_used_and_cma_and_min),
 		POLICY_TEST(test_reserve_is_refilled_from_donors),
 		POLICY_TEST(test_incoming_memory_is_not_asked_for_twice),
-		POLICY_TEST(test_guest_in_an_emergency_gives_nothing),
+		POLICY_TEST(test_I5_emergency_protects_the_entitlement_only),
+		POLICY_TEST(test_G15_claimer_yields_what_others_are_entitled_to),
+		POLICY_TEST(test_yielding_goes_on_when_the_last_part_has_come),
+		POLICY_TEST(test_nobody_yields_for_more_than_an_entitlement),
+		POLICY_TEST(test_nobody_yields_for_the_reserve),
+		POLICY_TEST(test_entitlement_is_the_min_and_then_by_weight),
+		POLICY_TEST(test_memory_in_use_is_safe_while_others_have_surplus),
 		POLICY_TEST(test_release_needs_a_long_and_large_surplus),
 		POLICY_TEST(test_release_keeps_min),
 		POLICY_TEST(test_nothing_is_released_in_a_shortage),
