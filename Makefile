@@ -145,10 +145,10 @@ images: base all
 # on a protocol with a known defect, which the test has to find.
 CHECK := $(BUILD)/check
 CHECK_CFLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
-	-Idom0 -Itests/unit
-CHECK_LDFLAGS := -Wl,--wrap=timerfd_create,--wrap=timerfd_settime
+	-Idom0 -Itests/fake -Itests/unit
+CHECK_LDFLAGS := -Wl,--wrap=timerfd_create,--wrap=timerfd_settime,--wrap=poll
 CHECK_OBJS := $(patsubst %,$(CHECK)/dom0/%.o,$(filter-out clock log,$(CORE))) \
-	$(patsubst %.c,$(CHECK)/%.o,$(wildcard tests/unit/fake_*.c))
+	$(patsubst %.c,$(CHECK)/%.o,$(wildcard tests/fake/*.c))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(CHECK)/%,$(wildcard tests/unit/test_*.c))
 MUTANTS := $(addprefix $(CHECK)/mutant_,torture.NO_RECHECK torture.NO_ODD \
 	torture.EARLY_LOOK torture.EARLY_KICK \
@@ -173,7 +173,7 @@ $(MUTANTS): $(CHECK)/mutant_%: $(UNIT_TESTS)
 		-DMUTANT$(subst .,_,$(suffix $*)) -o $@ \
 		tests/unit/test_$(basename $*).c -lcmocka
 
-include tests/torture.mk
+include tests/torture.mk tests/sim.mk
 
 check-unit: $(UNIT_TESTS) $(MUTANTS) $(TSAN)
 	$(Q)tests/unit/run.sh $^

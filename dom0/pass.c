@@ -70,9 +70,11 @@ static void view_guest(const struct cagma_loop *loop,
 	const struct cagma_tuning *t = &loop->config->tuning;
 	const struct cagma_track *track = &guest->track;
 	int64_t alloc = (int64_t)guest->facts.alloc_pages - guest->offset_pages;
+	uint64_t slack = cagma_limit_for(guest, 0);
 
 	*view = (struct cagma_guest_view){
 		.alloc_pages = alloc > 0 ? (uint64_t)alloc : 0,
+		.limit_pages = cagma_less(guest->facts.limit_pages, slack),
 		.target_pages = guest->target_pages,
 		.available_pages = track->last.available_pages,
 		.used_pages = cagma_track_used(track),
@@ -261,6 +263,7 @@ static void evaluate(struct cagma_loop *loop, bool periodic)
 	before = loop->actuator.spare_pages;
 	host = (struct cagma_host_view){
 		.spare_pages = before > 0 ? (uint64_t)before : 0,
+		.overdrawn_pages = before < 0 ? (uint64_t)-before : 0,
 		.reserve_pages = loop->config->reserve_pages,
 		.hard_pages = loop->config->hard_pages,
 		.up_ns = now_ns - loop->start_ns,

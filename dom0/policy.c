@@ -118,35 +118,44 @@ static uint64_t sum_of_shares(const struct cagma_tuning *tuning,
 }
 
 /*
- * Shrinks under way bring memory that need not be asked for again, unless the
- * guest is known not to give it.
+ * What there is for those who are known: all that they have or may take, except
+ * what is known not to come back, and what is spare. Limits, not targets: they
+ * fall when pages have come back, by the amount that spare memory rises, so that
+ * memory on its way is in the pool at every moment.
  */
-static uint64_t incoming(const struct cagma_guest_view *guests, size_t count)
+static uint64_t pool_of(const struct cagma_tuning *tuning,
+			const struct cagma_host_view *host,
+			const struct cagma_guest_view *guests, size_t count)
 {
-	uint64_t pages = 0;
+	uint64_t pages = host->spare_pages;
 
-	for (size_t i = 0; i < count; i++)
-		if (!guests[i].stuck)
-			pages += cagma_less(guests[i].alloc_pages,
-					    guests[i].target_pages);
-	return pages;
+	for (size_t i = 0; i < count; i++) {
+		const struct cagma_guest_view *g = &guests[i];
+
+		if (!cagma_guest_is_known(tuning, g))
+			continue;
+		pages += g->stuck ? g->target_pages :
+			cagma_max(g->target_pages,
+				  cagma_max(g->alloc_pages, g->limit_pages));
+	}
+	return cagma_less(pages, host->hard_pages + host->overdrawn_pages);
 }
 
 /*
  * Entitlements: what everybody wants if there is that much, else the minimum
- * and beyond it by weight, as high as the water level that fills `pool`.
+ * and beyond it by weight, as high as the water level that fills the pool.
  */
 static void entitle(const struct cagma_tuning *tuning,
+		    const struct cagma_host_view *host,
 		    const struct cagma_guest_view *guests, size_t count,
-		    uint64_t usable, struct cagma_decision *decisions)
+		    struct cagma_decision *decisions)
 {
-	uint64_t pool = usable + incoming(guests, count);
+	uint64_t pool = pool_of(tuning, host, guests, count);
 	uint64_t wishes = 0, low = 0, high;
 
 	for (size_t i = 0; i < count; i++) {
 		if (!cagma_guest_is_known(tuning, &guests[i]))
 			continue;
-		pool += guests[i].target_pages;
 		decisions[i].entitled_pages = wish(&guests[i],
 						   decisions[i].cma_pages);
 		wishes += decisions[i].entitled_pages;
@@ -170,6 +179,14 @@ static void entitle(const struct cagma_tuning *tuning,
 
 /* ---- giving ---- */
 
+/* The part of what a guest still needs that it is entitled to. */
+static uint64_t due(const struct cagma_decision *decision)
+{
+	return cagma_min(decision->unmet_pages,
+			 cagma_less(decision->entitled_pages,
+				    decision->target_pages));
+}
+
 static void note_needs(const struct cagma_tuning *tuning,
 		       const struct cagma_guest_view *guests, size_t count,
 		       bool periodic, struct cagma_decision *decisions)
@@ -183,17 +200,14 @@ static void note_needs(const struct cagma_tuning *tuning,
 		need = cagma_less(wanted(&guests[i], guests[i].used_pages,
 					 decisions[i].cma_pages),
 				  guests[i].target_pages);
-		if (need >= CAGMA_STEP_PAGES)
-			decisions[i].unmet_pages = need;
+		if (need < CAGMA_STEP_PAGES)
+			continue;
+		decisions[i].unmet_pages = need;
+		if (due(&decisions[i]) < CAGMA_STEP_PAGES)
+			decisions[i].entitled_pages = cagma_min(
+				decisions[i].entitled_pages,
+				guests[i].target_pages);
 	}
-}
-
-/* The part of what a guest still needs that it is entitled to. */
-static uint64_t due(const struct cagma_decision *decision)
-{
-	return cagma_min(decision->unmet_pages,
-			 cagma_less(decision->entitled_pages,
-				    decision->target_pages));
 }
 
 static uint64_t weight_of_needy(const struct cagma_guest_view *guests,
@@ -347,6 +361,21 @@ static void release(const struct cagma_tuning *tuning,
 }
 
 /*
+ * Shrinks under way bring memory that need not be asked for again, unless the
+ * guest is known not to give it.
+ */
+static uint64_t incoming(const struct cagma_guest_view *guests, size_t count)
+{
+	uint64_t pages = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (!guests[i].stuck)
+			pages += cagma_less(guests[i].alloc_pages,
+					    guests[i].target_pages);
+	return pages;
+}
+
+/*
  * Surplus serves every need and the reserve; what is in use serves only those
  * who lack what they are entitled to.
  */
@@ -386,7 +415,7 @@ static void decide_cagma(const struct cagma_tuning *tuning,
 	uint64_t kept = cagma_less(host->reserve_pages, host->hard_pages);
 
 	estimate(tuning, guests, count, decisions);
-	entitle(tuning, guests, count, usable, decisions);
+	entitle(tuning, host, guests, count, decisions);
 	note_needs(tuning, guests, count, periodic, decisions);
 	usable = pour(guests, count, true, usable, decisions);
 	kept = cagma_min(kept, usable);

@@ -36,6 +36,7 @@ struct cagma_memory {
 
 struct cagma_host_view {
 	uint64_t spare_pages;	/* free, and promised to nobody */
+	uint64_t overdrawn_pages; /* promised, and not there: if none is spare */
 	uint64_t reserve_pages;	/* kept for emergencies */
 	uint64_t hard_pages;	/* kept always */
 	uint64_t up_ns;		/* since the daemon started */
@@ -44,6 +45,7 @@ struct cagma_host_view {
 /* One guest. Pages as memory/target counts them. */
 struct cagma_guest_view {
 	uint64_t alloc_pages;
+	uint64_t limit_pages;		/* the most it can have now */
 	uint64_t target_pages;
 	uint64_t available_pages;
 	uint64_t used_pages;

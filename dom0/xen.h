@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The hypervisor port: the only file pair that calls Xen's libraries, and
- * where their -1/errno becomes -errno. tests/unit/fake_xen.c implements the
+ * where their -1/errno becomes -errno. tests/fake/fake_xen.c implements the
  * same calls with simulated guests.
  *
  * Threads: each handle belongs to one thread at a time. A channel is opened by

@@ -4,7 +4,7 @@
 
 COVERAGE := $(BUILD)/coverage
 COVERAGE_CFLAGS := -O0 -g -fprofile-instr-generate -fcoverage-mapping \
-	-Idom0 -Itests/unit
+	-Idom0 -Itests/fake -Itests/unit
 COVERAGE_OBJS := $(CHECK_OBJS:$(CHECK)/%=$(COVERAGE)/%)
 COVERAGE_TESTS := $(UNIT_TESTS:$(CHECK)/%=$(COVERAGE)/%)
 

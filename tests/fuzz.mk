@@ -39,7 +39,7 @@ $(1)/%.o: %.c | $(2)
 	@echo "  CC      $$< ($$(notdir $(1)))"
 	$$(Q)$$(FUZZ_CC) $$(BASE) $$(DOM0_CFLAGS) $$(FUZZ_CFLAGS) -c -o $$@ $$<
 
-$(1)/core.a: $(CORE:%=$(1)/dom0/%.o) $(FUZZ_PORT:%=$(1)/tests/unit/%.o)
+$(1)/core.a: $(CORE:%=$(1)/dom0/%.o) $(FUZZ_PORT:%=$(1)/tests/fake/%.o)
 	$$(Q)rm -f $$@ && ar rcs $$@ $$^
 
 $(FUZZ_NAMES:%=$(1)/fuzz_%): $(1)/fuzz_%: $(1)/tests/fuzz/fuzz_%.o $(1)/core.a

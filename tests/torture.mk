@@ -7,7 +7,7 @@ SOAK_READS ?= 25000000
 SOAK_KICKS ?= 5000000
 
 TORTURE_CFLAGS = $(filter-out -MMD -MP,$(BASE)) $(DOM0_CFLAGS) -g \
-	-Idom0 -Itests/unit
+	-Idom0 -Itests/fake -Itests/unit
 # gcc says that ThreadSanitizer doesn't see fences. It needn't: what they order
 # here are atomic accesses, and each of these it does see.
 TSAN_CFLAGS := -O1 -fsanitize=thread -Wno-tsan

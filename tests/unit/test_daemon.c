@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The whole daemon but its threads: store and loop take turns, on a fake host
- * with fake guests and a clock that moves when the test says so.
- */
+/* The daemon on a fake host, guest by guest and fault by fault. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +9,7 @@
 
 #include "clock.h"
 #include "daemon.h"
+#include "fake_daemon.h"
 #include "fake_host.h"
 #include "fake_xen.h"
 #include "loop.h"
@@ -24,16 +22,7 @@
 #define PERIOD		(100 * MS)	/* of the guests' samples */
 #define REST		(48 * MIB)	/* available, of a guest at rest */
 
-static struct {
-	struct cagma_config config;
-	struct cagma_xen *xen;
-	struct cagma_trace trace;
-	struct cagma_queue attached;
-	struct cagma_store *store;
-	struct cagma_loop loop;
-	bool dry_run;
-} d;
-
+static struct fake_daemon d;
 static struct fake_guest *guest[FAKE_GUESTS_MAX];
 static size_t guest_count;
 
@@ -58,25 +47,7 @@ static int begin(void **state)
 
 static int start(void)
 {
-	int err = cagma_xen_open(&d.xen);
-
-	if (err)
-		return err;
-	assert_int_equal(cagma_queue_init(&d.attached), 0);
-	assert_int_equal(cagma_trace_open(&d.trace, NULL, cagma_now_ns()), 0);
-	err = cagma_store_open(&d.store, &d.config, &d.attached);
-	if (!err) {
-		assert_int_equal(cagma_loop_init(&d.loop, &d.config, d.xen,
-						 &d.trace, &d.attached,
-						 cagma_store_mirror(d.store),
-						 cagma_store_released(d.store),
-						 d.dry_run), 0);
-		return 0;
-	}
-	cagma_trace_close(&d.trace);
-	cagma_queue_destroy(&d.attached);
-	cagma_xen_close(d.xen);
-	return err;
+	return fake_daemon_start(&d, NULL);
 }
 
 static void assert_nothing_is_held(void)
@@ -89,15 +60,7 @@ static void assert_nothing_is_held(void)
 static void stop(void)
 {
 	assert_int_equal(d.loop.violations, 0);
-	d.loop.stop = true;
-	cagma_loop_run(&d.loop);
-	cagma_store_step(d.store, cagma_now_ns());
-	cagma_loop_destroy(&d.loop);
-	cagma_store_close(d.store);
-	cagma_trace_close(&d.trace);
-	cagma_queue_destroy(&d.attached);
-	cagma_xen_close(d.xen);
-	d.store = NULL;
+	fake_daemon_stop(&d);
 	assert_nothing_is_held();
 }
 
@@ -117,13 +80,9 @@ static int begin_running(void **state)
 	return start();
 }
 
-/* Both threads, until neither has anything to do. */
 static void serve(void)
 {
-	for (int i = 0; i < 4; i++) {
-		cagma_store_step(d.store, cagma_now_ns());
-		cagma_loop_once(&d.loop, 0);
-	}
+	fake_daemon_serve(&d);
 }
 
 static void step_guests(void)

@@ -9,7 +9,6 @@
 
 #include "fake_xen.h"
 #include "sync.h"
-#include "unit.h"
 #include "units.h"
 
 #define OPS_MAX		65536
@@ -54,12 +53,18 @@ static struct {
 	int fail_with[FAKE_CALLS];
 	struct fake_op op[OPS_MAX];
 	size_t op_count;
+	bool unlogged;
+	unsigned int actions;	/* calls that others can see */
+	unsigned int dies_at;	/* the daemon does, behind this action */
+	bool dead;
 } host;
 
 /* ---- the log of operations ---- */
 
 static void log_op(enum fake_op_kind kind, uint16_t domid, uint64_t pages)
 {
+	if (host.unlogged)
+		return;
 	if (host.op_count == OPS_MAX)
 		abort();
 	host.op[host.op_count++] = (struct fake_op){ kind, domid, pages };
@@ -71,7 +76,7 @@ static void log_op(enum fake_op_kind kind, uint16_t domid, uint64_t pages)
  */
 static void observe_mail(void)
 {
-	for (size_t i = 0; i < host.guest_count; i++) {
+	for (size_t i = 0; i < host.guest_count && !host.unlogged; i++) {
 		struct fake_guest *guest = host.guest[i];
 		struct cagma_mail mail;
 		uint32_t seq;
@@ -82,6 +87,11 @@ static void observe_mail(void)
 		guest->observed_mail_seq = seq;
 		log_op(FAKE_OP_MAIL, guest->domid, mail.target_pages);
 	}
+}
+
+void fake_ops_off(void)
+{
+	host.unlogged = true;
 }
 
 size_t fake_op_count(void)
@@ -147,6 +157,49 @@ static void close_handle(void *handle)
 	if (handle)
 		host.handles--;
 	free(handle);
+}
+
+/* ---- the daemon's death ---- */
+
+/*
+ * What the kernel does when a process is gone: its pages are unmapped, which
+ * the guests are told, and its ports closed. The daemon's code runs on, since
+ * nothing else can free its memory; what it does reaches nobody.
+ */
+void fake_daemon_kill(void)
+{
+	host.dead = true;
+	for (size_t i = 0; i < FAKE_GUESTS_MAX; i++) {
+		struct mapping *m = &host.mapping[i];
+
+		if (!m->address)
+			continue;
+		if (mmap(m->address, CAGMA_PAGE_BYTES, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
+		    MAP_FAILED)
+			abort();
+		((uint8_t *)m->guest->page)[m->dead_offset] = 0;
+		fake_guest_event(m->guest);
+	}
+}
+
+void fake_daemon_dies_at(unsigned int action)
+{
+	host.dead = false;
+	host.actions = 0;
+	host.dies_at = action;
+}
+
+bool fake_daemon_is_dead(void)
+{
+	return host.dead;
+}
+
+/* An action is over. Nothing happens in one whose daemon is dead. */
+static void act(void)
+{
+	if (!host.dead && ++host.actions == host.dies_at)
+		fake_daemon_kill();
 }
 
 /* ---- the host ---- */
@@ -331,12 +384,13 @@ int cagma_xen_set_limit(struct cagma_xen *xen, uint16_t domid, uint64_t pages)
 	int err = enter(FAKE_XEN_SET_LIMIT);
 
 	(void)xen;
-	if (err)
+	if (err || host.dead)
 		return err;
 	if (!guest)
 		return -ESRCH;
 	guest->limit_pages = pages;
 	log_op(FAKE_OP_LIMIT, domid, pages);
+	act();
 	return 0;
 }
 
@@ -395,8 +449,11 @@ void fake_channel_signal(struct cagma_channel *channel)
 int cagma_channel_notify(struct cagma_channel *channel)
 {
 	observe_mail();
+	if (host.dead)
+		return 0;
 	log_op(FAKE_OP_NOTIFY, channel->guest->domid, 0);
 	fake_guest_event(channel->guest);
+	act();
 	return 0;
 }
 
@@ -455,6 +512,7 @@ int cagma_grants_map(struct cagma_grants *grants, uint16_t domid, uint32_t gref,
 	*mapping = (struct mapping){ map_page(guest->page_fd), guest,
 				     dead_offset };
 	*page = mapping->address;
+	act();
 	return 0;
 }
 
@@ -470,9 +528,12 @@ int cagma_grants_unmap(struct cagma_grants *grants, void *page)
 	guest = mapping->guest;
 	log_op(FAKE_OP_UNMAP, guest->domid, 0);
 	munmap(mapping->address, CAGMA_PAGE_BYTES);
-	((uint8_t *)guest->page)[mapping->dead_offset] = 0;
+	if (!host.dead)
+		((uint8_t *)guest->page)[mapping->dead_offset] = 0;
 	*mapping = (struct mapping){ 0 };
-	fake_guest_event(guest);
+	if (!host.dead)
+		fake_guest_event(guest);
+	act();
 	return 0;
 }
 
@@ -554,12 +615,13 @@ int cagma_xs_replace(struct cagma_xs *xs, uint16_t domid, const char *name,
 	int err = enter(FAKE_XS_REPLACE);
 
 	(void)xs;
-	if (err)
+	if (err || host.dead)
 		return err;
 	if (!guest || !find_node(guest, name))
 		return -ENOENT;
 	fake_node_set(guest, name, value, strlen(value));
 	log_op(FAKE_OP_MIRROR, domid,
 	       cagma_kib_to_pages(strtoull(value, NULL, 10)));
+	act();
 	return 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the daemon takes from its own machine: the clock, the timer and the
- * log. Links in place of dom0/clock.c and dom0/log.c; timerfd_create() and
- * timerfd_settime() are wrapped. Time passes when a test says so.
+ * log. Links in place of dom0/clock.c and dom0/log.c; timerfd_create(),
+ * timerfd_settime() and poll() are wrapped. Time passes when a test says so.
  */
 #ifndef CAGMA_FAKE_HOST_H
 #define CAGMA_FAKE_HOST_H

@@ -21,22 +21,59 @@ static uint64_t incoming_pages(const struct fake_guest *guest)
 	return cagma_less(guest->balloon_target_pages, balloon_pages(guest));
 }
 
+static uint64_t resident_pages(const struct fake_guest *guest)
+{
+	return cagma_less(guest->used_pages, guest->swapped_pages);
+}
+
 uint64_t fake_guest_available(const struct fake_guest *guest)
 {
-	return cagma_less(balloon_pages(guest), guest->used_pages);
+	return cagma_less(balloon_pages(guest), resident_pages(guest));
+}
+
+static uint64_t disk_left(const struct fake_guest *guest)
+{
+	return guest->disk ? guest->disk->pages : UINT64_MAX / 2;
+}
+
+static void use_disk(struct fake_guest *guest, uint64_t pages)
+{
+	if (guest->disk)
+		guest->disk->pages -= pages;
+}
+
+/* Programs get as much as fits, and as much more as swapping makes room for. */
+static void allocate(struct fake_guest *guest)
+{
+	if (!guest->disk)
+		return;
+	guest->used_pages = cagma_min(guest->demand_pages,
+				      balloon_pages(guest) +
+				      guest->swapped_pages +
+				      disk_left(guest));
+	guest->swapped_pages = cagma_min(guest->swapped_pages,
+					 guest->used_pages);
 }
 
 static void swap(struct fake_guest *guest)
 {
-	uint64_t out = cagma_less(guest->used_pages, balloon_pages(guest));
+	uint64_t goal = cagma_less(guest->used_pages, balloon_pages(guest));
+	uint64_t out = cagma_min(cagma_less(goal, guest->swapped_pages),
+				 disk_left(guest));
+	uint64_t in = cagma_min(cagma_less(guest->swapped_pages, goal),
+				disk_left(guest));
 
-	guest->swap_out_pages += cagma_less(out, guest->swapped_pages);
-	guest->swap_in_pages += cagma_less(guest->swapped_pages, out);
-	guest->swapped_pages = out;
+	use_disk(guest, out + in);
+	guest->swap_out_pages += out;
+	guest->swap_in_pages += in;
+	guest->swapped_pages += out;
+	guest->swapped_pages -= in;
 }
 
 void fake_guest_publish(struct fake_guest *guest, enum cagma_reason reason)
 {
+	uint64_t available = cagma_less(fake_guest_available(guest),
+					guest->hidden_pages);
 	const struct cagma_sample sample = {
 		.reason = reason,
 		.event = guest->event_open ? guest->event : 0,
@@ -45,8 +82,8 @@ void fake_guest_publish(struct fake_guest *guest, enum cagma_reason reason)
 		.reaction_ns = guest->reaction_ns,
 		.time_ns = cagma_now_ns(),
 		.total_pages = balloon_pages(guest),
-		.free_pages = fake_guest_available(guest),
-		.available_pages = fake_guest_available(guest),
+		.free_pages = available,
+		.available_pages = available,
 		.swap_free_pages = cagma_less(SWAP_PAGES, guest->swapped_pages),
 		.swap_in_pages = guest->swap_in_pages,
 		.swap_out_pages = guest->swap_out_pages,
@@ -66,10 +103,13 @@ void fake_guest_kick(struct fake_guest *guest)
 		fake_channel_signal(guest->channel);
 }
 
-static void report_shortage(struct fake_guest *guest)
+void fake_guest_watch(struct fake_guest *guest, uint64_t least_pages)
 {
-	if (!guest->attached || fake_guest_available(guest) +
-	    incoming_pages(guest) >= guest->threshold_pages)
+	uint64_t available = cagma_less(fake_guest_available(guest),
+					guest->hidden_pages);
+
+	if (!guest->attached || guest->mute ||
+	    available + incoming_pages(guest) >= least_pages)
 		return;
 	if (!guest->event_open) {
 		guest->event++;
@@ -95,6 +135,16 @@ static void close_event(struct fake_guest *guest,
 	guest->reaction_ns = cagma_now_ns() - guest->raised_ns;
 }
 
+/* A new target wakes a balloon that gave up on the one before. */
+static void aim(struct fake_guest *guest, uint64_t target_pages)
+{
+	if (target_pages != guest->balloon_target_pages) {
+		guest->balloon_failures = 0;
+		guest->balloon_retry_ns = 0;
+	}
+	guest->balloon_target_pages = target_pages;
+}
+
 static void read_mail(struct fake_guest *guest)
 {
 	struct cagma_mail mail;
@@ -107,8 +157,7 @@ static void read_mail(struct fake_guest *guest)
 	guest->mail_seq = seq;
 	guest->attached = true;
 	guest->threshold_pages = mail.threshold_pages;
-	guest->balloon_target_pages = cagma_min(mail.target_pages,
-						guest->static_max_pages);
+	aim(guest, cagma_min(mail.target_pages, guest->static_max_pages));
 	close_event(guest, &mail);
 	fake_guest_publish(guest, CAGMA_REASON_APPLIED);
 }
@@ -126,18 +175,48 @@ void fake_guest_event(struct fake_guest *guest)
 	}
 }
 
-/* Xen gives what is free, up to the limit; the balloon then tries later. */
+/* Linux's balloon: after 2 s, 4, 8 and 16; then in an hour. */
+static void back_off(struct fake_guest *guest)
+{
+	unsigned int failures = ++guest->balloon_failures;
+
+	guest->balloon_retry_ns = cagma_now_ns() + CAGMA_NS_PER_S *
+				  (failures > 4 ? 3600 : 1u << failures);
+}
+
+static void inflate(struct fake_guest *guest, uint64_t pages)
+{
+	uint64_t possible = cagma_min(cagma_less(guest->limit_pages,
+						 guest->alloc_pages),
+				      fake_free_pages());
+
+	if (cagma_now_ns() < guest->balloon_retry_ns)
+		return;
+	guest->alloc_pages += cagma_min(pages, possible);
+	if (possible < pages)
+		back_off(guest);
+	else
+		guest->balloon_failures = 0;
+}
+
+/* What programs use must have gone to swap before it can be given back. */
+static void deflate(struct fake_guest *guest, uint64_t pages)
+{
+	uint64_t possible = fake_guest_available(guest) + disk_left(guest);
+
+	guest->alloc_pages -= cagma_min(pages, possible);
+}
+
 static void balloon(struct fake_guest *guest)
 {
 	uint64_t goal = guest->balloon_target_pages + guest->offset_pages;
-	uint64_t up = cagma_min(cagma_less(goal, guest->alloc_pages),
-				cagma_less(guest->limit_pages,
-					   guest->alloc_pages));
+	uint64_t up = cagma_less(goal, guest->alloc_pages);
 	uint64_t down = cagma_less(guest->alloc_pages, goal);
 
-	up = cagma_min(up, fake_free_pages());
-	guest->alloc_pages += cagma_min(up, guest->balloon_rate_pages);
-	guest->alloc_pages -= cagma_min(down, guest->balloon_rate_pages);
+	if (up)
+		inflate(guest, cagma_min(up, guest->balloon_rate_pages));
+	else if (down)
+		deflate(guest, cagma_min(down, guest->balloon_rate_pages));
 }
 
 static void offer(struct fake_guest *guest)
@@ -161,19 +240,35 @@ static void offer(struct fake_guest *guest)
 	fake_node_set(guest, "data/cagma/offer", text, (size_t)length);
 }
 
-void fake_guest_step(struct fake_guest *guest)
+static bool is_up(const struct fake_guest *guest)
 {
-	if (guest->gone || guest->paused)
+	return !guest->gone && !guest->paused;
+}
+
+void fake_guest_live(struct fake_guest *guest)
+{
+	if (!is_up(guest))
 		return;
 	if (!guest->offered)
 		offer(guest);
 	fake_guest_event(guest);
+	allocate(guest);
 	balloon(guest);
 	swap(guest);
-	if (guest->mute)
+}
+
+void fake_guest_sample(struct fake_guest *guest)
+{
+	if (!is_up(guest) || guest->mute)
 		return;
 	fake_guest_publish(guest, CAGMA_REASON_PERIODIC);
-	report_shortage(guest);
+	fake_guest_watch(guest, guest->threshold_pages);
+}
+
+void fake_guest_step(struct fake_guest *guest)
+{
+	fake_guest_live(guest);
+	fake_guest_sample(guest);
 }
 
 void fake_guest_close(struct fake_guest *guest)

@@ -15,7 +15,7 @@
 #include "page.h"
 #include "xen.h"
 
-#define FAKE_GUESTS_MAX	256
+#define FAKE_GUESTS_MAX	4096
 #define FAKE_NODES_MAX	8
 
 struct fake_node {
@@ -24,9 +24,17 @@ struct fake_node {
 	size_t length;
 };
 
+/* The disk that all guests swap to: what it can still move in this step. */
+struct fake_disk {
+	uint64_t pages;
+};
+
 struct fake_guest {
 	/* A test may change these at any time. */
 	uint64_t used_pages;		/* what doesn't fit is in swap */
+	struct fake_disk *disk;		/* NULL: swapping takes no time */
+	uint64_t demand_pages;		/* with a disk: what it would use */
+	uint64_t hidden_pages;		/* available, and not reported */
 	uint64_t task_pages;		/* of the task that runs short */
 	uint64_t balloon_rate_pages;	/* per step */
 	bool mute;			/* publishes nothing */
@@ -67,6 +75,8 @@ struct fake_guest {
 	uint64_t swapped_pages;
 	uint64_t swap_in_pages;
 	uint64_t swap_out_pages;
+	unsigned int balloon_failures;	/* in a row */
+	uint64_t balloon_retry_ns;	/* not tried before */
 	unsigned int kicks;
 	unsigned int denials;
 };
@@ -120,10 +130,23 @@ struct fake_op {
 };
 
 size_t fake_op_count(void);
+
+/* Keeps no log: for long runs. */
+void fake_ops_off(void);
 const struct fake_op *fake_op(size_t index);
 
 /* The first at or after `from`, or fake_op_count(). */
 size_t fake_op_find(size_t from, enum fake_op_kind kind, uint16_t domid);
+
+/* ---- the daemon's death ---- */
+
+/*
+ * kill -9: at once, or behind the nth of the actions that begin now (0: never).
+ * Its objects still have to be closed, which nobody notices any more.
+ */
+void fake_daemon_kill(void);
+void fake_daemon_dies_at(unsigned int action);
+bool fake_daemon_is_dead(void);
 
 /* ---- guests ---- */
 
@@ -136,6 +159,13 @@ void fake_guest_destroy(struct fake_guest *guest);
 
 /* One period: mail is read, the balloon works, a sample is published. */
 void fake_guest_step(struct fake_guest *guest);
+
+/* Its parts: programs and balloon work; and what the module says of it. */
+void fake_guest_live(struct fake_guest *guest);
+void fake_guest_sample(struct fake_guest *guest);
+
+/* Raises an emergency if less than that is available or under way. */
+void fake_guest_watch(struct fake_guest *guest, uint64_t least_pages);
 
 /* Publishes a sample of the present, for `reason`. */
 void fake_guest_publish(struct fake_guest *guest, enum cagma_reason reason);

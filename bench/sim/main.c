@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * cagma-sim: plays scenario files, or random ones, and says whether what they
+ * expect came true. Exits with 1 if it didn't, with 2 if it can't play.
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy.h"
+#include "random.h"
+#include "scenario.h"
+#include "world.h"
+
+static struct {
+	struct world_options world;
+	bool figures;
+	uint64_t random;	/* so many random scenarios */
+	uint64_t first;		/* the number of the first of them */
+} options;
+
+static struct {
+	unsigned int passed;
+	unsigned int failed;
+} sum;
+
+static void help(void)
+{
+	printf("usage: cagma-sim [OPTION]... SCENARIO...\n"
+	       "       cagma-sim [OPTION]... --random N\n"
+	       "Plays scenarios with the daemon's own code on simulated guests.\n\n"
+	       "  -p, --policy NAME  %s, instead of the scenario's\n"
+	       "  -f, --figures      print the figures of every guest\n"
+	       "  -t, --trace FILE   what happened, one JSON object a line\n"
+	       "  -r, --random N     play N random scenarios\n"
+	       "  -s, --seed N       number of the first of them (1)\n"
+	       "  -h, --help\n", cagma_policy_names());
+}
+
+static void print_figures(const struct scenario *s, const struct world *w)
+{
+	const char *name;
+
+	for (int guest = SCENARIO_HOST; guest < (int)s->guest_count; guest++) {
+		printf("  %s", guest == SCENARIO_HOST ? "host" :
+						    s->guest[guest].name);
+		for (int f = 0; f < 64; f++) {
+			if (f >= world_figure_find("emergencies", true) + 1)
+				break;
+			name = world_figure_name(f);
+			if (world_figure_find(name, guest == SCENARIO_HOST) !=
+			    f)
+				continue;
+			printf(" %s %lld", name,
+			       (long long)world_figure(w, guest, f));
+		}
+		printf("\n");
+	}
+}
+
+static void judge(const char *name, const struct scenario *s,
+		  const struct world *w, const char *complaint)
+{
+	if (!complaint && world_failures(w))
+		complaint = world_first_failure(w);
+	if (complaint) {
+		sum.failed++;
+		printf("not ok %s (%s): %s\n", name, s->title, complaint);
+	} else {
+		sum.passed++;
+		if (!options.random)
+			printf("ok     %s: %s\n", name, s->title);
+	}
+	if (options.figures)
+		print_figures(s, w);
+}
+
+static bool play_file(const char *path)
+{
+	static struct scenario scenario;
+	char error[256];
+	struct world *world;
+
+	if (!scenario_read(&scenario, path, error, sizeof(error))) {
+		fprintf(stderr, "cagma-sim: %s\n", error);
+		return false;
+	}
+	world = world_play(&scenario, &options.world, error, sizeof(error));
+	if (!world) {
+		fprintf(stderr, "cagma-sim: %s: %s\n", path, error);
+		return false;
+	}
+	judge(path, &scenario, world, NULL);
+	world_free(world);
+	return true;
+}
+
+static bool play_random(uint64_t number)
+{
+	static struct scenario scenario;
+	char error[256], name[32];
+	struct world *world;
+
+	random_scenario(&scenario, number);
+	world = world_play(&scenario, &options.world, error, sizeof(error));
+	if (!world) {
+		fprintf(stderr, "cagma-sim: %s\n", error);
+		return false;
+	}
+	snprintf(name, sizeof(name), "--seed %llu --random 1",
+		 (unsigned long long)number);
+	judge(name, &scenario, world, random_complaint(&scenario, world));
+	world_free(world);
+	return true;
+}
+
+static bool parse_number(const char *text, uint64_t *value)
+{
+	char *end;
+
+	*value = strtoull(text, &end, 10);
+	if (*text >= '0' && *text <= '9' && !*end)
+		return true;
+	fprintf(stderr, "cagma-sim: \"%s\" is no number\n", text);
+	return false;
+}
+
+/* -1: go on; else the exit status. */
+static int parse(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "policy", required_argument, NULL, 'p' },
+		{ "figures", no_argument, NULL, 'f' },
+		{ "trace", required_argument, NULL, 't' },
+		{ "random", required_argument, NULL, 'r' },
+		{ "seed", required_argument, NULL, 's' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	options.first = 1;
+	while ((c = getopt_long(argc, argv, "p:ft:r:s:h", longs, NULL)) != -1) {
+		if (c == 'h') {
+			help();
+			return 0;
+		} else if (c == 'f') {
+			options.figures = true;
+		} else if (c == 't') {
+			options.world.trace = optarg;
+		} else if (c == 'p' && cagma_policy_find(optarg)) {
+			options.world.policy = optarg;
+		} else if (c == 'p') {
+			fprintf(stderr, "cagma-sim: no policy \"%s\"; there are %s\n",
+				optarg, cagma_policy_names());
+			return 2;
+		} else if (c == 'r' || c == 's') {
+			if (!parse_number(optarg, c == 'r' ? &options.random :
+							     &options.first))
+				return 2;
+		} else {
+			return 2;
+		}
+	}
+	if (optind == argc && !options.random) {
+		fprintf(stderr, "cagma-sim: no scenario given\n");
+		return 2;
+	}
+	return -1;
+}
+
+int main(int argc, char **argv)
+{
+	int status = parse(argc, argv);
+	bool ok = true;
+
+	if (status >= 0)
+		return status;
+	for (int i = optind; ok && i < argc; i++)
+		ok = play_file(argv[i]);
+	for (uint64_t i = 0; ok && i < options.random; i++)
+		ok = play_random(options.first + i);
+	if (!ok)
+		return 2;
+	printf("%u passed, %u failed, 0 skipped\n", sum.passed, sum.failed);
+	return sum.failed ? 1 : 0;
+}

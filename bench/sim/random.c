@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Each host has guests of two kinds: steady ones, whose use only is noisy, and
+ * others that do anything, lies included. Steady guests must not be moved to
+ * and fro, whatever the others do; nobody may break an invariant.
+ */
+#include <string.h>
+
+#include "random.h"
+
+#define RUN_MS		60000u
+/* Noise up to this much is no reason to change anything twice. */
+#define NOISE_MIB	12u
+#define TURNS_MAX	1
+
+static uint64_t below(uint64_t *state, uint64_t n)
+{
+	*state ^= *state >> 12;
+	*state ^= *state << 25;
+	*state ^= *state >> 27;
+	return (*state * UINT64_C(0x2545f4914f6cdd1d) >> 16) % n;
+}
+
+static void add_event(struct scenario *s, uint64_t at_ms, int guest,
+		      enum scenario_verb verb, uint64_t value, uint64_t rate)
+{
+	const struct scenario_event event = {
+		.at_ms = at_ms, .verb = verb, .guest = guest,
+		.value = value, .rate = rate,
+	};
+
+	scenario_add_event(s, &event);
+}
+
+static void add_guest(struct scenario *s, uint64_t *state, bool steady)
+{
+	struct scenario_guest *g = &s->guest[s->guest_count];
+
+	*g = (struct scenario_guest){
+		.memory = 128 + below(state, 512),
+		.weight = 1 + below(state, 4),
+		.rate = 640,
+	};
+	snprintf(g->name, sizeof(g->name), "%s%zu", steady ? "steady" : "any",
+		 s->guest_count);
+	g->static_max = g->memory * (1 + below(state, 4));
+	g->uses = g->memory / 4 + below(state, g->memory / 2);
+	g->min = 96;
+	if (steady)
+		add_event(s, 0, (int)s->guest_count, VERB_NOISE,
+			  below(state, NOISE_MIB), 0);
+	s->guest_count++;
+}
+
+static void add_deed(struct scenario *s, uint64_t *state, int guest)
+{
+	static const enum scenario_verb deeds[] = {
+		VERB_USES, VERB_USES, VERB_USES, VERB_USES, VERB_NOISE,
+		VERB_RATE, VERB_TRICKLES, VERB_HIDES, VERB_TASK, VERB_SILENT,
+		VERB_DEAF, VERB_HONEST, VERB_PAUSED, VERB_RUNNING,
+		VERB_DESTROYED, VERB_REBOOTS,
+	};
+	enum scenario_verb verb = deeds[below(state, sizeof(deeds) /
+						     sizeof(deeds[0]))];
+	uint64_t most = verb == VERB_USES ? s->guest[guest].static_max : 300;
+
+	add_event(s, below(state, RUN_MS), guest, verb, below(state, most),
+		  below(state, 2) ? 0 : 1 + below(state, 400));
+}
+
+static void add_host_deed(struct scenario *s, uint64_t *state)
+{
+	uint64_t at_ms = below(state, RUN_MS), size = 1 + below(state, 1024);
+
+	switch (below(state, 4)) {
+	case 0:
+		add_event(s, at_ms, SCENARIO_HOST, VERB_KILLED, 0, 0);
+		break;
+	case 1:
+		add_event(s, at_ms, SCENARIO_HOST, VERB_STOPPED,
+			  below(state, 10000), 0);
+		break;
+	default:
+		add_event(s, at_ms, SCENARIO_HOST, VERB_TAKES, size, 0);
+		add_event(s, at_ms + below(state, RUN_MS), SCENARIO_HOST,
+			  VERB_RETURNS, size, 0);
+	}
+}
+
+void random_scenario(struct scenario *s, uint64_t number)
+{
+	uint64_t state = number * UINT64_C(0x9e3779b97f4a7c15) | 1;
+	uint64_t steady = 1 + below(&state, 3), any = below(&state, 4);
+	uint64_t used = 512;
+
+	scenario_init(s);
+	snprintf(s->title, sizeof(s->title), "random %llu",
+		 (unsigned long long)number);
+	s->seed = number;
+	s->step_ms = 50;
+	s->run_ms = RUN_MS;
+	for (uint64_t i = 0; i < steady + any; i++) {
+		add_guest(s, &state, i < steady);
+		used += s->guest[i].memory + 1;
+	}
+	for (uint64_t i = steady; i < steady + any; i++)
+		for (uint64_t n = below(&state, 8); n--;)
+			add_deed(s, &state, (int)i);
+	for (uint64_t n = below(&state, 3); n--;)
+		add_host_deed(s, &state);
+	s->total = used + below(&state, 1024);
+}
+
+static bool is_steady(const struct scenario_guest *guest)
+{
+	return !strncmp(guest->name, "steady", 6);
+}
+
+static const char *complain_of(const struct scenario *s, const struct world *w,
+			       int guest)
+{
+	static char text[128];
+	const struct scenario_guest *is = &s->guest[guest];
+	int64_t turns = world_figure(w, guest, world_figure_find("turns", false));
+	int64_t least = world_figure(w, guest, world_figure_find("least", false));
+	int64_t most = world_figure(w, guest, world_figure_find("most", false));
+
+	if (is_steady(is) && turns > TURNS_MAX)
+		snprintf(text, sizeof(text), "%s changed direction %lld times "
+			 "within 30 s", is->name, (long long)turns);
+	else if (most && least < (int64_t)is->min)
+		snprintf(text, sizeof(text), "%s was given less than its "
+			 "minimum: %lld MiB", is->name, (long long)least);
+	else if (most > (int64_t)is->static_max)
+		snprintf(text, sizeof(text), "%s was given more than its "
+			 "maximum: %lld MiB", is->name, (long long)most);
+	else
+		return NULL;
+	return text;
+}
+
+const char *random_complaint(const struct scenario *s, const struct world *w)
+{
+	const char *complaint = NULL;
+
+	if (world_figure(w, SCENARIO_HOST,
+			 world_figure_find("violations", true)))
+		return "an invariant was broken";
+	for (size_t i = 0; i < s->guest_count && !complaint; i++)
+		complaint = complain_of(s, w, (int)i);
+	return complaint;
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A scenario: a host, its guests, what happens, and what is expected. The text
+ * format is described in docs/simulator.md.
+ */
+#ifndef CAGMA_SCENARIO_H
+#define CAGMA_SCENARIO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define SCENARIO_NAME_BYTES	32
+#define SCENARIO_HOST		-1	/* in place of a guest's index */
+
+/* Sizes in MiB, rates in MiB/s, times in ms. */
+struct scenario_guest {
+	char name[SCENARIO_NAME_BYTES];
+	uint64_t memory;		/* at the start */
+	uint64_t static_max;
+	uint64_t min, max;		/* 0: the daemon's default */
+	uint64_t weight;		/* 0: 1 */
+	uint64_t uses;
+	uint64_t rate;			/* its balloon's */
+	uint64_t starts_ms;
+};
+
+enum scenario_verb {
+	VERB_USES,	/* value = size, rate = how fast; 0: at once */
+	VERB_NOISE,	/* value = up to so much more or less than it uses */
+	VERB_RATE,	/* value = its balloon's rate; 0: stuck */
+	VERB_TRICKLES,	/* its balloon moves a page a second */
+	VERB_HIDES,	/* value = available memory that it doesn't report */
+	VERB_TASK,	/* value = size of the task that runs short */
+	VERB_SILENT,	/* no samples */
+	VERB_DEAF,	/* no mail is read */
+	VERB_HONEST,	/* none of these three, and the first rate */
+	VERB_PAUSED,
+	VERB_RUNNING,
+	VERB_DESTROYED,
+	VERB_REBOOTS,
+	VERB_TAKES,	/* host: another domain of that size is created */
+	VERB_RETURNS,	/* host: and destroyed */
+	VERB_KILLED,	/* host: the daemon, with -9; it is started again */
+	VERB_STOPPED,	/* host: the daemon, for value ms */
+	VERB_EXPECT,
+	VERB_COUNT
+};
+
+enum scenario_operator { OP_LESS, OP_AT_MOST, OP_EQUAL, OP_AT_LEAST, OP_MORE };
+
+struct scenario_event {
+	uint64_t at_ms;
+	enum scenario_verb verb;
+	int guest;
+	uint64_t value;
+	uint64_t rate;
+	/* VERB_EXPECT: */
+	int figure;			/* world_figure_find()'s */
+	enum scenario_operator op;
+	unsigned int line;
+};
+
+struct scenario_setting {
+	char name[SCENARIO_NAME_BYTES];
+	char value[SCENARIO_NAME_BYTES];
+};
+
+#define SCENARIO_GUESTS_MAX	256
+#define SCENARIO_EVENTS_MAX	1024
+#define SCENARIO_SETTINGS_MAX	32
+
+struct scenario {
+	char title[96];
+	uint64_t total, dom0;		/* of the host */
+	uint64_t disk;			/* what all guests together can swap */
+	uint64_t run_ms;
+	uint64_t step_ms;
+	uint64_t seed;
+	size_t setting_count, guest_count, event_count;
+	struct scenario_setting setting[SCENARIO_SETTINGS_MAX];
+	struct scenario_guest guest[SCENARIO_GUESTS_MAX];
+	struct scenario_event event[SCENARIO_EVENTS_MAX];	/* by time */
+};
+
+void scenario_init(struct scenario *scenario);
+
+/* Reads a file; false with "FILE:LINE: what" in `error`. */
+bool scenario_read(struct scenario *scenario, const char *path, char *error,
+		   size_t error_size);
+
+/* Keeps the events sorted; false if there are too many. */
+bool scenario_add_event(struct scenario *scenario,
+			const struct scenario_event *event);
+
+const char *scenario_operator_name(enum scenario_operator op);
+bool scenario_holds(int64_t is, enum scenario_operator op, int64_t value);
+
+/* The settings and guests as the daemon's configuration file. */
+void scenario_write_config(const struct scenario *scenario, FILE *file);
+
+#endif

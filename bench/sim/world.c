@@ -1,0 +1,645 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "fake_daemon.h"
+#include "fake_host.h"
+#include "fake_xen.h"
+#include "units.h"
+#include "world.h"
+
+/* The module's period, and where a kernel of a small guest wakes kswapd. */
+#define SAMPLE_MS	100
+#define KSWAPD_PAGES	cagma_mib_to_pages(20)
+/* A target that was changed by less is no change of mind. */
+#define TURN_PAGES	512u
+#define TURNS_MAX	256u
+#define TURNS_MS	30000u
+#define FIRST_OTHER	3000u		/* domid of domains without a module */
+#define OTHERS_MAX	64u
+
+struct world_guest {
+	const struct scenario_guest *is;
+	struct fake_guest *fake;	/* NULL: not started, or destroyed */
+	uint64_t base_pages;		/* what it uses, without noise */
+	uint64_t goal_pages;
+	uint64_t slope_pages;		/* per step; 0: at once */
+	uint64_t noise_pages;
+	uint64_t hidden_pages;
+	bool trickles;
+
+	bool attached;
+	uint64_t target_pages;
+	uint64_t least_pages;
+	uint64_t most_pages;
+	int direction;			/* of the latest change */
+	uint64_t changes;
+	uint64_t turns;			/* most within TURNS_MS */
+	size_t turn_count;
+	uint64_t turn_ms[TURNS_MAX];
+	uint64_t stalled_ms;
+	uint64_t emergencies;
+	uint64_t swapped_out;		/* before its last reboot */
+	bool started;
+};
+
+struct world {
+	const struct scenario *scenario;
+	const struct world_options *options;
+	struct fake_daemon daemon;
+	struct fake_disk disk;
+	struct fake_guest *other[OTHERS_MAX];
+	size_t other_count;
+	size_t guest_count;
+	uint64_t now_ms;
+	uint64_t stopped_ms;		/* the daemon is, until then */
+	uint64_t random;
+	uint16_t next_domid;
+	uint64_t refused;		/* domains that xl could not create */
+	uint64_t violations;
+	int64_t least_spare_pages;
+	size_t expectations;
+	size_t failures;
+	char failure[160];
+	struct world_guest guest[];
+};
+
+/* ---- figures ---- */
+
+static const char *const figure_names[] = {
+	"target", "has", "available", "uses", "swap", "least", "most",
+	"swapped-out", "stalled-ms", "changes", "turns", "emergencies",
+	"denied", "stuck", "attached",
+	"spare", "least-spare", "free", "violations", "refused", "guests",
+	"swapped-out", "stalled-ms", "changes", "emergencies",
+};
+
+enum figure {
+	FIG_TARGET, FIG_HAS, FIG_AVAILABLE, FIG_USES, FIG_SWAP, FIG_LEAST,
+	FIG_MOST, FIG_SWAPPED_OUT, FIG_STALLED, FIG_CHANGES, FIG_TURNS,
+	FIG_EMERGENCIES, FIG_DENIED, FIG_STUCK, FIG_ATTACHED,
+	FIG_SPARE, FIG_LEAST_SPARE, FIG_FREE, FIG_VIOLATIONS, FIG_REFUSED,
+	FIG_GUESTS, FIG_ALL_SWAPPED_OUT, FIG_ALL_STALLED, FIG_ALL_CHANGES,
+	FIG_ALL_EMERGENCIES,
+	FIG_COUNT
+};
+
+int world_figure_find(const char *name, bool host)
+{
+	int first = host ? FIG_SPARE : 0, last = host ? FIG_COUNT : FIG_SPARE;
+
+	for (int i = first; i < last; i++)
+		if (!strcmp(figure_names[i], name))
+			return i;
+	return -1;
+}
+
+const char *world_figure_name(int figure)
+{
+	return figure_names[figure];
+}
+
+static int64_t mib(uint64_t pages)
+{
+	return (int64_t)(pages >> 8);
+}
+
+static const struct cagma_guest *served(const struct world *w,
+					const struct world_guest *g)
+{
+	if (!w->daemon.store || !g->fake)
+		return NULL;
+	for (size_t i = 0; i < w->daemon.loop.guest_count; i++)
+		if (w->daemon.loop.guests[i]->domid == g->fake->domid)
+			return w->daemon.loop.guests[i];
+	return NULL;
+}
+
+static uint64_t swapped_out(const struct world_guest *g)
+{
+	return g->swapped_out + (g->fake ? g->fake->swap_out_pages : 0);
+}
+
+static int64_t guest_figure(const struct world *w, const struct world_guest *g,
+			    int figure)
+{
+	const struct fake_guest *fake = g->fake;
+	const struct cagma_guest *guest = served(w, g);
+
+	switch (figure) {
+	case FIG_TARGET:
+		return mib(g->target_pages);
+	case FIG_HAS:
+		return fake ? mib(fake->alloc_pages) : 0;
+	case FIG_AVAILABLE:
+		return fake ? mib(fake_guest_available(fake)) : 0;
+	case FIG_USES:
+		return fake ? mib(fake->used_pages) : 0;
+	case FIG_SWAP:
+		return fake ? mib(fake->swapped_pages) : 0;
+	case FIG_LEAST:
+		return mib(g->least_pages);
+	case FIG_MOST:
+		return mib(g->most_pages);
+	case FIG_SWAPPED_OUT:
+		return mib(swapped_out(g));
+	case FIG_STALLED:
+		return (int64_t)g->stalled_ms;
+	case FIG_CHANGES:
+		return (int64_t)g->changes;
+	case FIG_TURNS:
+		return (int64_t)g->turns;
+	case FIG_EMERGENCIES:
+		return (int64_t)g->emergencies;
+	case FIG_DENIED:
+		return fake ? fake->denials : 0;
+	case FIG_STUCK:
+		return guest && guest->debt.stuck;
+	default:
+		return guest != NULL;
+	}
+}
+
+static int64_t spare(void)
+{
+	static struct cagma_domain_facts domains[CAGMA_GUESTS_MAX];
+	struct cagma_host_facts host;
+	int count = cagma_xen_domains(NULL, domains, CAGMA_GUESTS_MAX);
+
+	cagma_xen_host(NULL, &host);
+	return cagma_spare(&host, domains, (size_t)count);
+}
+
+static int64_t sum(const struct world *w, int figure)
+{
+	int64_t all = 0;
+
+	for (size_t i = 0; i < w->guest_count; i++)
+		all += guest_figure(w, &w->guest[i], figure);
+	return all;
+}
+
+static int64_t host_figure(const struct world *w, int figure)
+{
+	switch (figure) {
+	case FIG_SPARE:
+		return spare() / 256;
+	case FIG_LEAST_SPARE:
+		return w->least_spare_pages / 256;
+	case FIG_FREE:
+		return mib(fake_free_pages());
+	case FIG_VIOLATIONS:
+		return (int64_t)w->violations;
+	case FIG_REFUSED:
+		return (int64_t)w->refused;
+	case FIG_GUESTS:
+		return (int64_t)w->daemon.loop.guest_count;
+	case FIG_ALL_SWAPPED_OUT:
+		return sum(w, FIG_SWAPPED_OUT);
+	case FIG_ALL_STALLED:
+		return sum(w, FIG_STALLED);
+	case FIG_ALL_CHANGES:
+		return sum(w, FIG_CHANGES);
+	default:
+		return sum(w, FIG_EMERGENCIES);
+	}
+}
+
+int64_t world_figure(const struct world *w, int guest, int figure)
+{
+	if (guest == SCENARIO_HOST)
+		return host_figure(w, figure);
+	return guest_figure(w, &w->guest[guest], figure);
+}
+
+/* ---- expectations ---- */
+
+static void fail(struct world *w, const char *format, ...)
+{
+	va_list args;
+
+	if (w->failures++)
+		return;
+	va_start(args, format);
+	vsnprintf(w->failure, sizeof(w->failure), format, args);
+	va_end(args);
+}
+
+static void expect(struct world *w, const struct scenario_event *e)
+{
+	int64_t is = world_figure(w, e->guest, e->figure);
+
+	w->expectations++;
+	if (scenario_holds(is, e->op, (int64_t)e->value))
+		return;
+	fail(w, "line %u: %s.%s is %lld, not %s %llu", e->line,
+	     e->guest == SCENARIO_HOST ? "host" :
+					 w->scenario->guest[e->guest].name,
+	     figure_names[e->figure], (long long)is,
+	     scenario_operator_name(e->op), (unsigned long long)e->value);
+}
+
+/* ---- guests ---- */
+
+static uint64_t per_step(const struct world *w, uint64_t mib_per_s)
+{
+	return cagma_mib_to_pages(mib_per_s) * w->scenario->step_ms / 1000;
+}
+
+static void start_guest(struct world *w, struct world_guest *g)
+{
+	const struct scenario_guest *is = g->is;
+
+	g->fake = fake_guest_add(w->next_domid++,
+				 cagma_mib_to_pages(is->memory),
+				 cagma_mib_to_pages(is->static_max));
+	g->started = true;
+	g->fake->disk = &w->disk;
+	g->fake->balloon_rate_pages = per_step(w, is->rate);
+	g->base_pages = g->goal_pages = cagma_mib_to_pages(is->uses);
+	fake_node_set(g->fake, "name", is->name, strlen(is->name));
+}
+
+static void end_guest(struct world_guest *g)
+{
+	if (!g->fake)
+		return;
+	g->swapped_out += g->fake->swap_out_pages;
+	fake_guest_destroy(g->fake);
+	g->fake = NULL;
+}
+
+static uint64_t random_below(struct world *w, uint64_t n)
+{
+	w->random = w->random * UINT64_C(6364136223846793005) +
+		    UINT64_C(1442695040888963407);
+	return n ? (w->random >> 33) % n : 0;
+}
+
+static void set_demand(struct world *w, struct world_guest *g)
+{
+	uint64_t noise = g->noise_pages;
+
+	if (!g->slope_pages)
+		g->base_pages = g->goal_pages;
+	else if (g->base_pages < g->goal_pages)
+		g->base_pages = cagma_min(g->goal_pages,
+					  g->base_pages + g->slope_pages);
+	else
+		g->base_pages -= cagma_min(g->base_pages - g->goal_pages,
+					   g->slope_pages);
+	if (noise && w->now_ms % SAMPLE_MS)
+		return;
+	g->fake->demand_pages = cagma_less(g->base_pages + random_below(w,
+							2 * noise), noise);
+}
+
+static void live(struct world *w, struct world_guest *g)
+{
+	struct fake_guest *fake = g->fake;
+
+	set_demand(w, g);
+	if (g->trickles)
+		fake->balloon_rate_pages = w->now_ms % 1000 == 0;
+	fake->hidden_pages = g->hidden_pages;
+	fake_guest_live(fake);
+	if (w->now_ms % SAMPLE_MS == 0)
+		fake_guest_sample(fake);
+	else if (fake_guest_available(fake) < KSWAPD_PAGES)
+		fake_guest_watch(fake, cagma_min(KSWAPD_PAGES,
+						 fake->threshold_pages));
+	if (fake->demand_pages > fake->used_pages + TURN_PAGES)
+		g->stalled_ms += w->scenario->step_ms;
+}
+
+/* ---- what happens ---- */
+
+static void create_other(struct world *w, uint64_t size_mib)
+{
+	uint64_t pages = cagma_mib_to_pages(size_mib);
+
+	if (pages + 256 > fake_free_pages() || w->other_count == OTHERS_MAX) {
+		w->refused++;
+		return;
+	}
+	w->other[w->other_count] = fake_guest_add(
+		(uint16_t)(FIRST_OTHER + w->other_count), pages, pages);
+	w->other_count++;
+}
+
+static void destroy_other(struct world *w, uint64_t size_mib)
+{
+	for (size_t i = 0; i < w->other_count; i++) {
+		struct fake_guest *other = w->other[i];
+
+		if (other->gone ||
+		    other->static_max_pages != cagma_mib_to_pages(size_mib))
+			continue;
+		fake_guest_destroy(other);
+		return;
+	}
+}
+
+static bool start_daemon(struct world *w)
+{
+	return !fake_daemon_start(&w->daemon, w->options->trace);
+}
+
+static void stop_daemon(struct world *w)
+{
+	w->violations += w->daemon.loop.violations;
+	fake_daemon_stop(&w->daemon);
+}
+
+static void kill_daemon(struct world *w)
+{
+	fake_daemon_kill();
+	stop_daemon(w);
+	fake_daemon_dies_at(0);
+	if (!start_daemon(w))
+		fail(w, "the daemon doesn't start again");
+}
+
+static void on_host(struct world *w, const struct scenario_event *e)
+{
+	if (e->verb == VERB_TAKES)
+		create_other(w, e->value);
+	else if (e->verb == VERB_RETURNS)
+		destroy_other(w, e->value);
+	else if (e->verb == VERB_KILLED)
+		kill_daemon(w);
+	else if (e->verb == VERB_STOPPED)
+		w->stopped_ms = w->now_ms + e->value;
+}
+
+static void make_honest(const struct world *w, struct world_guest *g)
+{
+	g->trickles = false;
+	g->hidden_pages = 0;
+	g->fake->balloon_rate_pages = per_step(w, g->is->rate);
+	g->fake->mute = g->fake->deaf = false;
+}
+
+static void on_guest(struct world *w, struct world_guest *g,
+		     const struct scenario_event *e)
+{
+	uint64_t pages = cagma_mib_to_pages(e->value);
+
+	if (!g->fake && e->verb != VERB_REBOOTS)
+		return;
+	switch (e->verb) {
+	case VERB_USES:
+		g->goal_pages = pages;
+		g->slope_pages = per_step(w, e->rate);
+		break;
+	case VERB_NOISE:
+		g->noise_pages = pages;
+		break;
+	case VERB_RATE:
+		g->fake->balloon_rate_pages = per_step(w, e->value);
+		break;
+	case VERB_TRICKLES:
+		g->trickles = true;
+		break;
+	case VERB_HIDES:
+		g->hidden_pages = pages;
+		break;
+	case VERB_TASK:
+		g->fake->task_pages = pages;
+		break;
+	case VERB_SILENT:
+		g->fake->mute = true;
+		break;
+	case VERB_DEAF:
+		g->fake->deaf = true;
+		break;
+	case VERB_HONEST:
+		make_honest(w, g);
+		break;
+	case VERB_PAUSED:
+	case VERB_RUNNING:
+		g->fake->paused = e->verb == VERB_PAUSED;
+		break;
+	case VERB_DESTROYED:
+		end_guest(g);
+		break;
+	case VERB_REBOOTS:
+		end_guest(g);
+		start_guest(w, g);
+		break;
+	default:
+		break;
+	}
+}
+
+static void apply(struct world *w, const struct scenario_event *e)
+{
+	if (e->verb == VERB_EXPECT)
+		expect(w, e);
+	else if (e->guest == SCENARIO_HOST)
+		on_host(w, e);
+	else
+		on_guest(w, &w->guest[e->guest], e);
+}
+
+/* ---- what is noticed ---- */
+
+static void note_turn(const struct world *w, struct world_guest *g)
+{
+	uint64_t within = 0;
+
+	g->turn_ms[g->turn_count++ % TURNS_MAX] = w->now_ms;
+	for (size_t i = 0; i < cagma_min(g->turn_count, TURNS_MAX); i++)
+		within += g->turn_ms[i] + TURNS_MS >= w->now_ms;
+	g->turns = cagma_max(g->turns, within);
+}
+
+static void note_target(const struct world *w, struct world_guest *g,
+			uint64_t pages)
+{
+	int direction = pages > g->target_pages ? 1 : -1;
+
+	if (cagma_less(pages, g->target_pages) < TURN_PAGES &&
+	    cagma_less(g->target_pages, pages) < TURN_PAGES)
+		return;
+	g->changes++;
+	if (g->direction && direction != g->direction)
+		note_turn(w, g);
+	g->direction = direction;
+	g->target_pages = pages;
+	g->least_pages = cagma_min(g->least_pages, pages);
+	g->most_pages = cagma_max(g->most_pages, pages);
+}
+
+static void note_guest(const struct world *w, struct world_guest *g)
+{
+	const struct cagma_guest *guest = served(w, g);
+
+	if (!guest)
+		return;
+	if (!g->attached) {
+		g->attached = true;
+		g->target_pages = g->most_pages = guest->target_pages;
+		g->least_pages = guest->target_pages;
+	}
+	g->emergencies = guest->emergencies;
+	note_target(w, g, guest->target_pages);
+}
+
+/* ---- time ---- */
+
+static void serve(struct world *w)
+{
+	if (w->now_ms < w->stopped_ms)
+		return;
+	if (w->now_ms % SAMPLE_MS == 0)
+		cagma_store_step(w->daemon.store, cagma_now_ns());
+	for (int i = 0; i < 2; i++)
+		cagma_loop_once(&w->daemon.loop, 0);
+	cagma_trace_write(&w->daemon.trace);
+}
+
+/* Guests take turns at the disk. */
+static void step_guests(struct world *w)
+{
+	size_t first = w->guest_count ? w->now_ms / w->scenario->step_ms %
+					w->guest_count : 0;
+
+	w->disk.pages = per_step(w, w->scenario->disk);
+	for (size_t i = 0; i < w->guest_count; i++) {
+		struct world_guest *g = &w->guest[(first + i) % w->guest_count];
+
+		if (!g->started && g->is->starts_ms <= w->now_ms)
+			start_guest(w, g);
+		if (g->fake)
+			live(w, g);
+	}
+}
+
+static void step(struct world *w)
+{
+	int64_t spare_pages;
+
+	fake_clock_advance(w->scenario->step_ms * CAGMA_NS_PER_MS);
+	w->now_ms += w->scenario->step_ms;
+	step_guests(w);
+	serve(w);
+	for (size_t i = 0; i < w->guest_count; i++)
+		note_guest(w, &w->guest[i]);
+	spare_pages = spare();
+	if (spare_pages < w->least_spare_pages)
+		w->least_spare_pages = spare_pages;
+}
+
+static void play(struct world *w)
+{
+	const struct scenario *s = w->scenario;
+	size_t next = 0;
+
+	while (w->now_ms < s->run_ms) {
+		while (next < s->event_count &&
+		       s->event[next].at_ms <= w->now_ms)
+			apply(w, &s->event[next++]);
+		step(w);
+	}
+	w->violations += w->daemon.loop.violations;
+	w->daemon.loop.violations = 0;
+	while (next < s->event_count)
+		apply(w, &s->event[next++]);
+}
+
+/* ---- the whole ---- */
+
+/* The daemon reads its settings from a file, as ever. */
+static bool configure(struct world *w, char *error, size_t error_size)
+{
+	char path[] = "/tmp/cagma-sim-XXXXXX";
+	int fd = mkstemp(path);
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
+	int err;
+
+	if (!file) {
+		snprintf(error, error_size, "cannot write to /tmp");
+		return false;
+	}
+	scenario_write_config(w->scenario, file);
+	fclose(file);
+	cagma_config_init(&w->daemon.config);
+	err = cagma_config_read(&w->daemon.config, path, error, error_size);
+	unlink(path);
+	if (!err && w->options->policy)
+		cagma_config_use(&w->daemon.config,
+				 cagma_policy_find(w->options->policy));
+	return !err;
+}
+
+static struct world *new_world(const struct scenario *scenario,
+			       const struct world_options *options)
+{
+	struct world *w = calloc(1, sizeof(*w) + scenario->guest_count *
+						 sizeof(w->guest[0]));
+
+	if (!w)
+		abort();
+	w->scenario = scenario;
+	w->options = options;
+	w->guest_count = scenario->guest_count;
+	w->random = scenario->seed;
+	w->next_domid = 1;
+	w->least_spare_pages = INT64_MAX;
+	for (size_t i = 0; i < w->guest_count; i++)
+		w->guest[i].is = &scenario->guest[i];
+	return w;
+}
+
+struct world *world_play(const struct scenario *scenario,
+			 const struct world_options *options, char *error,
+			 size_t error_size)
+{
+	struct world *w = new_world(scenario, options);
+
+	fake_host_reset();
+	fake_xen_reset(cagma_mib_to_pages(scenario->total),
+		       cagma_mib_to_pages(scenario->dom0));
+	fake_ops_off();
+	if (!configure(w, error, error_size)) {
+		world_free(w);
+		return NULL;
+	}
+	if (!start_daemon(w)) {
+		snprintf(error, error_size, "the daemon doesn't start");
+		world_free(w);
+		return NULL;
+	}
+	play(w);
+	return w;
+}
+
+void world_free(struct world *w)
+{
+	if (!w)
+		return;
+	if (w->daemon.store)
+		fake_daemon_stop(&w->daemon);
+	cagma_config_destroy(&w->daemon.config);
+	fake_xen_reset(0, 0);
+	free(w);
+}
+
+size_t world_failures(const struct world *w)
+{
+	return w->failures;
+}
+
+size_t world_expectations(const struct world *w)
+{
+	return w->expectations;
+}
+
+const char *world_first_failure(const struct world *w)
+{
+	return w->failure;
+}

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Included by the Makefile.
+# make sim        cagma-sim, the simulator
+# make check-sim  every scenario of tests/scenarios, and SIM_RANDOM random ones
+
+SIM := $(BUILD)/sim
+SIM_RANDOM ?= 10000
+SIM_CFLAGS := -Idom0 -Itests/fake
+SIM_OBJS := $(patsubst $(CHECK)/%,$(SIM)/%,$(CHECK_OBJS)) \
+	$(patsubst %.c,$(SIM)/%.o,$(wildcard bench/sim/*.c))
+SIM_SAN_OBJS := $(CHECK_OBJS) \
+	$(patsubst %.c,$(CHECK)/%.o,$(wildcard bench/sim/*.c))
+
+$(SIM)/%.o: %.c | packages-build
+	@mkdir -p $(@D)
+	@echo "  CC      $< (sim)"
+	$(Q)$(CC) $(BASE) $(DOM0_CFLAGS) $(SIM_CFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(BUILD)/bench/cagma-sim: $(SIM_OBJS)
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(CFLAGS) $(CHECK_LDFLAGS) -pthread -o $@ $^ \
+		$(shell pkg-config --libs liburcu json-c libconfig)
+
+$(CHECK)/cagma-sim: $(SIM_SAN_OBJS)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CHECK_CFLAGS) $(CHECK_LDFLAGS) -pthread -o $@ $^ \
+		$(shell pkg-config --libs liburcu json-c libconfig)
+
+-include $(wildcard $(SIM)/*/*.d $(SIM)/*/*/*.d)
+
+.PHONY: sim check-sim
+sim: $(BUILD)/bench/cagma-sim
+check-sim: $(BUILD)/bench/cagma-sim $(CHECK)/cagma-sim
+	$(Q)tests/run.sh "$(CHECK)/cagma-sim $(wildcard tests/scenarios/*.scn)" \
+		"$(BUILD)/bench/cagma-sim --random $(SIM_RANDOM)"
