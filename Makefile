@@ -8,6 +8,8 @@
 # make test-cycles  CYCLES loads and unloads of the module (1000); KERNEL=debug:
 #                 under a kernel that looks for leaks and locking errors
 # make bench-storm  what a guest's kick storm costs dom0 and the other guests
+# make sim        the simulator: the daemon's code on simulated guests
+#                 (docs/simulator.md, tests/sim.mk)
 # make fuzz       every entry point of the daemon under libFuzzer (tests/fuzz.mk)
 # make soak       two processes on one page, for long (tests/torture.mk)
 # make coverage   what the unit tests reach (tests/coverage.mk)
@@ -178,8 +180,9 @@ include tests/torture.mk tests/sim.mk
 check-unit: $(UNIT_TESTS) $(MUTANTS) $(TSAN)
 	$(Q)tests/unit/run.sh $^
 
-check: all
-	$(Q)tests/run.sh "$(MAKE) --no-print-directory check-unit" tests/cli.sh \
+check: all sim
+	$(Q)tests/run.sh "$(MAKE) --no-print-directory check-unit" \
+		"$(MAKE) --no-print-directory check-sim" tests/cli.sh \
 		tests/test_report.py tests/codegen/test_codegen.py
 
 -include $(wildcard $(CHECK)/*/*.d $(CHECK)/*/*/*.d)

@@ -66,8 +66,7 @@ static void grow_all(size_t count, uint64_t usable, enum cagma_why why,
 
 		if (!d->unmet_pages)
 			continue;
-		pages = (uint64_t)(__extension__ (unsigned __int128)
-				   d->unmet_pages * usable / wanted);
+		pages = cagma_scale(d->unmet_pages, usable, wanted);
 		d->target_pages += pages;
 		d->unmet_pages -= pages;
 		if (pages)
@@ -96,9 +95,8 @@ static uint64_t proportional_size(const struct cagma_guest_view *guest,
 {
 	uint64_t size = preferred(guest);
 
-	if (pool >= sum)
-		return in_range(guest, (uint64_t)(__extension__
-			(unsigned __int128)size * pool / sum));
+	if (sum && pool >= sum)
+		return in_range(guest, cagma_scale(size, pool, sum));
 	return size;
 }
 

@@ -40,6 +40,8 @@ struct cagma_guest {
 	uint64_t excused_ns;		/* silence before this is no lie */
 	int64_t offset_pages;		/* Xen's count less memory/target's */
 	uint64_t target_pages;		/* of our last mail */
+	uint64_t raised_ns;		/* when that was last raised */
+	uint64_t yielded_ns;		/* and lowered for another's entitlement */
 	struct cagma_debt debt;		/* what it has beyond that */
 	struct cagma_memory memory;	/* the policy's */
 	uint64_t cma_pages;

@@ -93,6 +93,9 @@ static void view_guest(const struct cagma_loop *loop,
 		.weight = guest->weight,
 		.age_ns = track->any ? cagma_less(now_ns, track->seen_ns) :
 				       UINT64_MAX,
+		.settled_ns = cagma_less(now_ns, guest->raised_ns),
+		.yielded_ns = guest->yielded_ns ?
+			      cagma_less(now_ns, guest->yielded_ns) : UINT64_MAX,
 		.covered = cagma_track_covers(track, now_ns, t->release_ns),
 		.emergency = guest->open_event &&
 			     loop->config->policy->answers_kicks,
@@ -129,6 +132,10 @@ static bool act(struct cagma_loop *loop, struct cagma_guest *guest,
 			  guest->name, strerror(-err));
 	if (err)
 		return false;
+	if (decision->target_pages > old)
+		guest->raised_ns = cagma_now_ns();
+	else if (decision->why == CAGMA_WHY_YIELD)
+		guest->yielded_ns = cagma_now_ns();
 	loop->target_changes++;
 	cagma_trace_event(loop->trace, CAGMA_TRACE_TARGET, guest,
 			  cagma_why_name(decision->why), cagma_pages_to_kib(old),

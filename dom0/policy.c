@@ -9,6 +9,10 @@
 
 /* Of its target, the most that a guest yields at a time. */
 #define YIELD_SHARE	8
+/* The least share of its target that is given to who can't have all it wants. */
+#define LEAST_SHARE	32
+/* After yielding, only as much as could be asked back at once. */
+#define CALM_NS		(30 * CAGMA_NS_PER_S)
 
 const char *cagma_why_name(enum cagma_why why)
 {
@@ -74,33 +78,45 @@ static void estimate(const struct cagma_tuning *tuning,
 		uint64_t cma = cma_of(tuning, &guests[i]);
 
 		decisions[i].cma_pages = cma;
-		decisions[i].threshold_pages =
-			cma * tuning->threshold_percent / 100;
+		/* Who can't be given more need not ask. */
+		if (guests[i].target_pages + CAGMA_STEP_PAGES <=
+		    guests[i].max_pages)
+			decisions[i].threshold_pages =
+				cma * tuning->threshold_percent / 100;
 	}
 }
 
 /* ---- who may have what ---- */
 
 /* Weights are at most 10,000: a level is in pages per 2^14 of weight. */
-#define LEVEL_SHIFT	14
+#define LEVEL_UNIT	(UINT64_C(1) << 14)
 
 /* What a guest may have at that water level: its minimum, and by weight. */
 static uint64_t share(const struct cagma_guest_view *guest, uint64_t wish,
 		      uint64_t level)
 {
-	uint64_t more = (uint64_t)((__extension__ (unsigned __int128)level *
-				    guest->weight) >> LEVEL_SHIFT);
+	uint64_t more = cagma_scale(level, guest->weight, LEVEL_UNIT);
 
 	return cagma_min(wish, guest->min_pages + more);
 }
 
-/* Who has an emergency open is taken to want all that it has. */
+/*
+ * Short of memory by its own word: it is asked to give nothing within its
+ * entitlement, whatever is available at this moment. What is available while
+ * pages come back from swap is what they come back to.
+ */
+static bool is_short(const struct cagma_guest_view *guest)
+{
+	return guest->emergency || guest->swap_in_pages >= CAGMA_STEP_PAGES;
+}
+
+/* Who is short is taken to want all that it has. */
 static uint64_t wish(const struct cagma_guest_view *guest, uint64_t cma)
 {
 	uint64_t used = cagma_max(guest->used_pages, guest->used_donor_pages);
 	uint64_t pages = wanted(guest, used, cma);
 
-	return guest->emergency ? cagma_max(pages, guest->target_pages) : pages;
+	return is_short(guest) ? cagma_max(pages, guest->target_pages) : pages;
 }
 
 static uint64_t sum_of_shares(const struct cagma_tuning *tuning,
@@ -162,7 +178,7 @@ static void entitle(const struct cagma_tuning *tuning,
 	}
 	if (wishes <= pool)
 		return;
-	for (high = (pool + 1) << LEVEL_SHIFT; high - low > 1;) {
+	for (high = (pool + 1) * LEVEL_UNIT; high - low > 1;) {
 		uint64_t level = low + (high - low) / 2;
 
 		if (sum_of_shares(tuning, guests, count, level, decisions) <=
@@ -187,6 +203,25 @@ static uint64_t due(const struct cagma_decision *decision)
 				    decision->target_pages));
 }
 
+/*
+ * Who wants more than its entitlement would take every crumb, and yield it to
+ * the noise of the others a moment later.
+ */
+static uint64_t least_due(const struct cagma_tuning *tuning,
+			  const struct cagma_guest_view *guest,
+			  const struct cagma_decision *decision)
+{
+	bool limited = decision->entitled_pages <
+		       wish(guest, decision->cma_pages);
+
+	if (!limited)
+		return CAGMA_STEP_PAGES;
+	if (guest->yielded_ns < CALM_NS)
+		return guest->target_pages / YIELD_SHARE;
+	return cagma_clamp(guest->target_pages / LEAST_SHARE, CAGMA_STEP_PAGES,
+			   tuning->release_pages / 2);
+}
+
 static void note_needs(const struct cagma_tuning *tuning,
 		       const struct cagma_guest_view *guests, size_t count,
 		       bool periodic, struct cagma_decision *decisions)
@@ -203,7 +238,8 @@ static void note_needs(const struct cagma_tuning *tuning,
 		if (need < CAGMA_STEP_PAGES)
 			continue;
 		decisions[i].unmet_pages = need;
-		if (due(&decisions[i]) < CAGMA_STEP_PAGES)
+		if (due(&decisions[i]) < least_due(tuning, &guests[i],
+						   &decisions[i]))
 			decisions[i].entitled_pages = cagma_min(
 				decisions[i].entitled_pages,
 				guests[i].target_pages);
@@ -275,6 +311,13 @@ static uint64_t beyond(const struct cagma_guest_view *guest, uint64_t pages)
 			  cagma_max(pages, guest->min_pages));
 }
 
+/* The same surplus would have been seen release_ns ago. */
+static bool has_lasted(const struct cagma_tuning *tuning,
+		       const struct cagma_guest_view *guest)
+{
+	return guest->covered && guest->settled_ns >= tuning->release_ns;
+}
+
 /* A little surplus isn't taken before it has lasted: it may be noise. */
 static uint64_t surplus(const struct cagma_tuning *tuning,
 			const struct cagma_guest_view *guest,
@@ -282,28 +325,33 @@ static uint64_t surplus(const struct cagma_tuning *tuning,
 {
 	uint64_t used = guest->used_donor_pages, pages;
 
-	if (!may_shrink(tuning, guest, decision) || guest->emergency ||
+	if (!may_shrink(tuning, guest, decision) || is_short(guest) ||
 	    decision->unmet_pages)
 		return 0;
 	pages = beyond(guest, used + decision->cma_pages);
-	if (pages >= tuning->release_pages)
+	if (pages >= tuning->release_pages &&
+	    guest->settled_ns >= tuning->donor_ns)
 		return pages;
 	used = cagma_max(used, guest->used_release_pages);
 	pages = beyond(guest, used + decision->cma_pages);
-	return pages >= CAGMA_STEP_PAGES && guest->covered ? pages : 0;
+	return pages >= CAGMA_STEP_PAGES && has_lasted(tuning, guest) ? pages :
+									0;
 }
 
 /*
  * What a guest has beyond its entitlement, although it uses it. It has to swap
- * to give that back: only a part at a time, and none while it still owes some.
+ * to give that back: only a part at a time, none while it still owes some, and
+ * not for a little just after it was given more.
  */
 static uint64_t excess(const struct cagma_tuning *tuning,
 		       const struct cagma_guest_view *guest,
 		       const struct cagma_decision *decision)
 {
 	uint64_t pages = beyond(guest, decision->entitled_pages);
+	uint64_t least = guest->settled_ns < CALM_NS ?
+				 tuning->release_pages / 4 : CAGMA_STEP_PAGES;
 
-	if (!may_shrink(tuning, guest, decision) || pages < CAGMA_STEP_PAGES ||
+	if (!may_shrink(tuning, guest, decision) || pages < least ||
 	    cagma_less(guest->alloc_pages, guest->target_pages) > CAGMA_STEP_PAGES)
 		return 0;
 	return cagma_min(pages, guest->target_pages / YIELD_SHARE);
@@ -329,8 +377,7 @@ static uint64_t collect(const struct cagma_tuning *tuning,
 	for (size_t i = 0; i < count; i++) {
 		uint64_t pages = available(tuning, &guests[i], &decisions[i]);
 
-		pages = (uint64_t)((__extension__ (unsigned __int128)pages *
-				    taken + all - 1) / all);
+		pages = cagma_scale_up(pages, taken, all);
 		if (!pages)
 			continue;
 		decisions[i].target_pages -= pages;
@@ -350,8 +397,8 @@ static void release(const struct cagma_tuning *tuning,
 		uint64_t keep = cagma_max(guest->used_release_pages +
 					  d->cma_pages, guest->min_pages);
 
-		if (!cagma_guest_is_known(tuning, guest) || guest->emergency ||
-		    guest->stuck || !guest->covered || d->why != CAGMA_WHY_KEEP ||
+		if (!may_shrink(tuning, guest, d) || is_short(guest) ||
+		    !has_lasted(tuning, guest) ||
 		    cagma_less(guest->target_pages, keep) <
 			tuning->release_pages)
 			continue;

@@ -47,4 +47,20 @@ static inline uint64_t cagma_less(uint64_t a, uint64_t b)
 	return a > b ? a - b : 0;
 }
 
+/* a * b / c, rounded down, whatever a * b is; c isn't 0, the result fits. */
+static inline uint64_t cagma_scale(uint64_t a, uint64_t b, uint64_t c)
+{
+	__extension__ typedef unsigned __int128 wide;
+
+	return (uint64_t)((wide)a * b / c);
+}
+
+/* The same, rounded up. */
+static inline uint64_t cagma_scale_up(uint64_t a, uint64_t b, uint64_t c)
+{
+	__extension__ typedef unsigned __int128 wide;
+
+	return (uint64_t)(((wide)a * b + c - 1) / c);
+}
+
 #endif

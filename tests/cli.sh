@@ -8,7 +8,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 . tests/report.sh
 
-readonly CAGMAD=build/dom0/cagmad CAGMACTL=build/dom0/cagmactl RUN=mkimage/run.py
+readonly CAGMAD=build/dom0/cagmad CAGMACTL=build/dom0/cagmactl SIM=build/bench/cagma-sim RUN=mkimage/run.py
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 
@@ -39,6 +39,29 @@ refuses unknown_policy 2 '^cagmad: no policy "nice"; there are cagma\|periodic\|
 	$CAGMAD --policy nice
 refuses unreadable_config 1 '^cagmad: /nonexistent: No such file' \
 	$CAGMAD --config /nonexistent
+scenario() {
+	refuses "scenario_$1" 2 "^cagma-sim: $dir/$1:$3\$" \
+		$SIM "$(config "$1" "$2")"
+}
+
+refuses sim_without_scenario 2 '^cagma-sim: no scenario given$' $SIM
+refuses sim_unknown_policy 2 '^cagma-sim: no policy "nice"' $SIM -p nice
+refuses sim_unreadable_file 2 '^cagma-sim: /nonexistent: No such file' \
+	$SIM /nonexistent
+scenario unknown_word 'gest a' '1: unknown word "gest"'
+scenario unknown_guest 'at 1 web uses 5' '1: no guest "web"'
+scenario unknown_verb $'guest a\nat 1 a sleeps' '2: a can.t do "sleeps"'
+scenario unknown_figure $'guest a\nexpect a.mood == 1' '2: a has no figure "mood"'
+scenario bad_number 'host total=4G' '1: "4G" is no whole number'
+scenario no_end 'host total=4096' '1: it says nowhere how long to run'
+scenario bad_setting $'set period_ms 1\nrun 1' \
+	' /tmp/cagma-sim-[A-Za-z0-9]+:1: period_ms must be between 100 and 60000'
+missing=
+for word in $($SIM --words); do
+	grep -q "\`[^\`]*\b$word\b[^\`]*\`" docs/simulator.md || missing+=" $word"
+done
+report docs_name_every_word_of_a_scenario "${missing:+docs/simulator.md lacks$missing}"
+
 check_config unknown_setting 'reserve_mb = 1;' 'unknown setting "reserve_mb"'
 check_config text_for_a_number 'reserve_mib = "1";' \
 	'reserve_mib must be a whole number'
@@ -110,6 +133,10 @@ missing=
 for name in $(grep -oE '`(test|fuzz)_[A-Za-z0-9_]*`' docs/testing.md | tr -d '`'); do
 	grep -rqw "$name" tests/unit tests/xen tests/cli.sh ||
 		compgen -G "tests/*/$name.*" >/dev/null || missing+=" $name"
+done
+# shellcheck disable=SC2016
+for name in $(grep -oE '`[A-Z][0-9]+-[a-z0-9-]+`' docs/testing.md | tr -d '`'); do
+	[[ -e tests/scenarios/$name.scn ]] || missing+=" $name"
 done
 report tests_in_the_manual_exist "$missing"
 missing=

@@ -32,5 +32,7 @@ $(CHECK)/cagma-sim: $(SIM_SAN_OBJS)
 .PHONY: sim check-sim
 sim: $(BUILD)/bench/cagma-sim
 check-sim: $(BUILD)/bench/cagma-sim $(CHECK)/cagma-sim
-	$(Q)tests/run.sh "$(CHECK)/cagma-sim $(wildcard tests/scenarios/*.scn)" \
-		"$(BUILD)/bench/cagma-sim --random $(SIM_RANDOM)"
+	$(Q)LIBS="$(shell pkg-config --libs liburcu json-c libconfig)" \
+		tests/run.sh "$(CHECK)/cagma-sim $(wildcard tests/scenarios/*.scn)" \
+		"$(BUILD)/bench/cagma-sim --random $(SIM_RANDOM)" \
+		"tests/sim-mutants.sh $(SIM) $(CC) $(filter-out -MMD -MP,$(BASE)) $(DOM0_CFLAGS) $(SIM_CFLAGS) -O1 $(CHECK_LDFLAGS)"

@@ -35,7 +35,16 @@ static void help(void)
 	       "  -t, --trace FILE   what happened, one JSON object a line\n"
 	       "  -r, --random N     play N random scenarios\n"
 	       "  -s, --seed N       number of the first of them (1)\n"
+	       "  -w, --words        what a scenario can say\n"
 	       "  -h, --help\n", cagma_policy_names());
+}
+
+static void print_words(void)
+{
+	for (enum scenario_verb verb = 0; verb < VERB_EXPECT; verb++)
+		printf("%s\n", scenario_verb_name(verb));
+	for (int f = 0; world_figure_name(f); f++)
+		printf("%s\n", world_figure_name(f));
 }
 
 static void print_figures(const struct scenario *s, const struct world *w)
@@ -45,10 +54,7 @@ static void print_figures(const struct scenario *s, const struct world *w)
 	for (int guest = SCENARIO_HOST; guest < (int)s->guest_count; guest++) {
 		printf("  %s", guest == SCENARIO_HOST ? "host" :
 						    s->guest[guest].name);
-		for (int f = 0; f < 64; f++) {
-			if (f >= world_figure_find("emergencies", true) + 1)
-				break;
-			name = world_figure_name(f);
+		for (int f = 0; (name = world_figure_name(f)); f++) {
 			if (world_figure_find(name, guest == SCENARIO_HOST) !=
 			    f)
 				continue;
@@ -135,15 +141,19 @@ static int parse(int argc, char **argv)
 		{ "trace", required_argument, NULL, 't' },
 		{ "random", required_argument, NULL, 'r' },
 		{ "seed", required_argument, NULL, 's' },
+		{ "words", no_argument, NULL, 'w' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int c;
 
 	options.first = 1;
-	while ((c = getopt_long(argc, argv, "p:ft:r:s:h", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "p:ft:r:s:wh", longs, NULL)) != -1) {
 		if (c == 'h') {
 			help();
+			return 0;
+		} else if (c == 'w') {
+			print_words();
 			return 0;
 		} else if (c == 'f') {
 			options.figures = true;

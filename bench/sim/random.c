@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Each host has guests of two kinds: steady ones, whose use only is noisy, and
- * others that do anything, lies included. Steady guests must not be moved to
- * and fro, whatever the others do; nobody may break an invariant.
+ * Half of the hosts are steady: after the beginning, what their guests use is
+ * only noisy. Nobody may be moved to and fro there. On the others guests do
+ * anything, lies included, domains come and go, the daemon is killed; whatever
+ * happens, invariants and minimums must hold.
  */
 #include <string.h>
 
 #include "random.h"
 
-#define RUN_MS		60000u
+#define RUN_MS		75000u
+/* When a steady host has come to rest: much may have to be swapped. */
+#define REST_MS		50000u
 /* Noise up to this much is no reason to change anything twice. */
 #define NOISE_MIB	12u
 #define TURNS_MAX	1
@@ -46,9 +49,11 @@ static void add_guest(struct scenario *s, uint64_t *state, bool steady)
 	g->static_max = g->memory * (1 + below(state, 4));
 	g->uses = g->memory / 4 + below(state, g->memory / 2);
 	g->min = 96;
-	if (steady)
-		add_event(s, 0, (int)s->guest_count, VERB_NOISE,
-			  below(state, NOISE_MIB), 0);
+	add_event(s, 0, (int)s->guest_count, VERB_NOISE,
+		  below(state, NOISE_MIB), 0);
+	if (steady && below(state, 2))
+		add_event(s, below(state, REST_MS / 5), (int)s->guest_count,
+			  VERB_USES, below(state, g->static_max), 0);
 	s->guest_count++;
 }
 
@@ -90,8 +95,8 @@ static void add_host_deed(struct scenario *s, uint64_t *state)
 void random_scenario(struct scenario *s, uint64_t number)
 {
 	uint64_t state = number * UINT64_C(0x9e3779b97f4a7c15) | 1;
-	uint64_t steady = 1 + below(&state, 3), any = below(&state, 4);
-	uint64_t used = 512;
+	bool steady = number % 2;
+	uint64_t count = 1 + below(&state, 6), used = 512;
 
 	scenario_init(s);
 	snprintf(s->title, sizeof(s->title), "random %llu",
@@ -99,14 +104,15 @@ void random_scenario(struct scenario *s, uint64_t number)
 	s->seed = number;
 	s->step_ms = 50;
 	s->run_ms = RUN_MS;
-	for (uint64_t i = 0; i < steady + any; i++) {
-		add_guest(s, &state, i < steady);
+	s->rest_ms = REST_MS;
+	for (uint64_t i = 0; i < count; i++) {
+		add_guest(s, &state, steady);
 		used += s->guest[i].memory + 1;
 	}
-	for (uint64_t i = steady; i < steady + any; i++)
+	for (uint64_t i = 0; i < count && !steady; i++)
 		for (uint64_t n = below(&state, 8); n--;)
 			add_deed(s, &state, (int)i);
-	for (uint64_t n = below(&state, 3); n--;)
+	for (uint64_t n = below(&state, 3); n-- && !steady;)
 		add_host_deed(s, &state);
 	s->total = used + below(&state, 1024);
 }

@@ -183,6 +183,14 @@ static const struct {
 	{ "stopped", VERB_STOPPED, true, 1 },
 };
 
+const char *scenario_verb_name(enum scenario_verb verb)
+{
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (verbs[i].verb == verb)
+			return verbs[i].name;
+	return "";
+}
+
 static bool read_verb(struct line *line, struct scenario_event *event)
 {
 	bool host = !strcmp(line->word[2], "host") ||
@@ -279,6 +287,8 @@ static bool read_number(struct line *line)
 		return refuse(line, "%s NUMBER", what);
 	if (!strcmp(what, "run"))
 		return get_time(line, line->word[1], &s->run_ms);
+	if (!strcmp(what, "rest"))
+		return get_time(line, line->word[1], &s->rest_ms);
 	if (!strcmp(what, "step"))
 		return get_number(line, line->word[1], &s->step_ms) &&
 		       (s->step_ms ? true : refuse(line, "a step takes time"));
@@ -294,7 +304,8 @@ static bool read_line(struct line *line)
 		{ "host", read_host }, { "set", read_set },
 		{ "guest", read_guest }, { "at", read_event },
 		{ "expect", read_event }, { "run", read_number },
-		{ "step", read_number }, { "seed", read_number },
+		{ "rest", read_number }, { "step", read_number },
+		{ "seed", read_number },
 	};
 
 	for (size_t i = 0; i < sizeof(readers) / sizeof(readers[0]); i++)

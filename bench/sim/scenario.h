@@ -76,6 +76,7 @@ struct scenario {
 	uint64_t total, dom0;		/* of the host */
 	uint64_t disk;			/* what all guests together can swap */
 	uint64_t run_ms;
+	uint64_t rest_ms;		/* turns before that don't count */
 	uint64_t step_ms;
 	uint64_t seed;
 	size_t setting_count, guest_count, event_count;
@@ -94,6 +95,7 @@ bool scenario_read(struct scenario *scenario, const char *path, char *error,
 bool scenario_add_event(struct scenario *scenario,
 			const struct scenario_event *event);
 
+const char *scenario_verb_name(enum scenario_verb verb);
 const char *scenario_operator_name(enum scenario_operator op);
 bool scenario_holds(int64_t is, enum scenario_operator op, int64_t value);
 

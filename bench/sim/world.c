@@ -99,7 +99,7 @@ int world_figure_find(const char *name, bool host)
 
 const char *world_figure_name(int figure)
 {
-	return figure_names[figure];
+	return figure < FIG_COUNT ? figure_names[figure] : NULL;
 }
 
 static int64_t mib(uint64_t pages)
@@ -451,6 +451,8 @@ static void note_turn(const struct world *w, struct world_guest *g)
 {
 	uint64_t within = 0;
 
+	if (w->now_ms < w->scenario->rest_ms)
+		return;
 	g->turn_ms[g->turn_count++ % TURNS_MAX] = w->now_ms;
 	for (size_t i = 0; i < cagma_min(g->turn_count, TURNS_MAX); i++)
 		within += g->turn_ms[i] + TURNS_MS >= w->now_ms;
@@ -502,6 +504,16 @@ static void serve(struct world *w)
 	cagma_trace_write(&w->daemon.trace);
 }
 
+static void start_guests(struct world *w)
+{
+	for (size_t i = 0; i < w->guest_count; i++) {
+		struct world_guest *g = &w->guest[i];
+
+		if (!g->started && g->is->starts_ms <= w->now_ms)
+			start_guest(w, g);
+	}
+}
+
 /* Guests take turns at the disk. */
 static void step_guests(struct world *w)
 {
@@ -512,8 +524,6 @@ static void step_guests(struct world *w)
 	for (size_t i = 0; i < w->guest_count; i++) {
 		struct world_guest *g = &w->guest[(first + i) % w->guest_count];
 
-		if (!g->started && g->is->starts_ms <= w->now_ms)
-			start_guest(w, g);
 		if (g->fake)
 			live(w, g);
 	}
@@ -540,6 +550,7 @@ static void play(struct world *w)
 	size_t next = 0;
 
 	while (w->now_ms < s->run_ms) {
+		start_guests(w);
 		while (next < s->event_count &&
 		       s->event[next].at_ms <= w->now_ms)
 			apply(w, &s->event[next++]);

@@ -38,7 +38,7 @@ const char *world_first_failure(const struct world *world);
  * index of a name, -1 if there is none.
  */
 int world_figure_find(const char *name, bool host);
-const char *world_figure_name(int figure);
+const char *world_figure_name(int figure);	/* NULL behind the last */
 int64_t world_figure(const struct world *world, int guest, int figure);
 
 #endif

@@ -159,7 +159,8 @@ static void read_mail(struct fake_guest *guest)
 	guest->threshold_pages = mail.threshold_pages;
 	aim(guest, cagma_min(mail.target_pages, guest->static_max_pages));
 	close_event(guest, &mail);
-	fake_guest_publish(guest, CAGMA_REASON_APPLIED);
+	if (!guest->mute)
+		fake_guest_publish(guest, CAGMA_REASON_APPLIED);
 }
 
 void fake_guest_event(struct fake_guest *guest)

@@ -236,6 +236,8 @@ static void add_honest(struct cagma_guest_view *view)
 		.min_pages = cagma_mib_to_pages(64),
 		.max_pages = cagma_mib_to_pages(4096),
 		.weight = 1,
+		.settled_ns = UINT64_MAX,
+		.yielded_ns = UINT64_MAX,
 		.covered = true,
 	};
 }

@@ -46,6 +46,8 @@ static struct cagma_guest_view *add(uint64_t pages, uint64_t used_pages)
 		.min_pages = 96 * MIB,
 		.max_pages = 64 * GIB,
 		.weight = 1,
+		.settled_ns = UINT64_MAX,
+		.yielded_ns = UINT64_MAX,
 		.covered = true,
 	};
 	return g;

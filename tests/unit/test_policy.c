@@ -51,6 +51,8 @@ static struct cagma_guest_view *add(uint64_t used_pages)
 		.min_pages = 96 * MIB,
 		.max_pages = 64 * GIB,
 		.weight = 1,
+		.settled_ns = UINT64_MAX,
+		.yielded_ns = UINT64_MAX,
 		.covered = true,
 	};
 	return g;
@@ -484,6 +486,10 @@ static void test_release_needs_a_long_and_large_surplus(void **state)
 	decide(true);
 	assert_int_equal(change(0), 0);
 	g->covered = true;
+	g->settled_ns = tuning.release_ns - 1;
+	decide(true);
+	assert_int_equal(change(0), 0);
+	g->settled_ns++;
 	g->used_release_pages++;
 	decide(true);
 	assert_int_equal(change(0), 0);
@@ -576,6 +582,8 @@ static void random_guest(struct cagma_guest_view *g, uint64_t scale)
 		.max_pages = max,
 		.weight = (uint32_t)(1 + below(10000)),
 		.age_ns = one_in(4) ? below(6 * S) : below(S),
+		.settled_ns = below(20 * S),
+		.yielded_ns = below(60 * S),
 		.covered = !one_in(3),
 		.emergency = one_in(3),
 		.held = one_in(8),

@@ -1,0 +1,76 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# LIBS=... sim-mutants.sh SIM-OBJECT-DIR CC FLAGS...: each mutant removes one rule from the
+# daemon. The scenarios, or if need be the random hosts, must notice.
+
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+
+objects=$1
+shift
+compile=("$@")
+read -ra libs <<<"${LIBS:?what to link with}"
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+passed=0 failed=0
+
+# mutant NAME FILE SED-SCRIPT
+mutant() {
+	local name=$1 file=$2 object=$objects/${2%.c}.o
+	sed "$3" "$file" >"$dir/$(basename "$file")"
+	if cmp -s "$file" "$dir/$(basename "$file")"; then
+		judge "$name" 1 "nothing was changed"
+		return
+	fi
+	mapfile -t others < <(find "$objects" -name '*.o' ! -path "$object")
+	if ! "${compile[@]}" -Wno-error -w -I"$(dirname "$file")" -o "$dir/sim" \
+		"$dir/$(basename "$file")" "${others[@]}" "${libs[@]}" 2>"$dir/errors"; then
+		judge "$name" 1 "it doesn't build: $(head -n 3 "$dir/errors")"
+		return
+	fi
+	"$dir/sim" tests/scenarios/*.scn >"$dir/out" 2>&1 &&
+		"$dir/sim" --random 500 >"$dir/out" 2>&1
+	judge "$name" $(($? == 0)) "$(grep -m 1 '^not ok' "$dir/out" | cut -c1-110)"
+}
+
+judge() {
+	if (($2 == 0)); then
+		passed=$((passed + 1))
+		echo "ok     mutant $1: $3"
+	else
+		failed=$((failed + 1))
+		echo "not ok mutant $1 survived: $3"
+	fi
+}
+
+# Makes a function's body begin with another statement.
+early() {
+	printf '/^[a-z].*\\b%s(/,/^}/s/^{/{ %s/' "$1" "$2"
+}
+
+policy=dom0/policy.c
+mutant nobody_yields $policy "$(early excess 'return 0;')"
+mutant nobody_donates $policy "$(early surplus 'return 0;')"
+mutant nothing_is_released $policy "$(early release 'return;')"
+mutant releases_at_once $policy "$(early has_lasted 'return true;')"
+mutant swapping_is_surplus $policy "$(early is_short 'return guest->emergency;')"
+mutant waits_for_the_stuck $policy '/static uint64_t incoming/,/^}/s/!guests\[i\].stuck/1/'
+mutant stuck_is_in_the_pool $policy 's/g->stuck ?/0 ?/'
+mutant entitled_to_all $policy 's/if (wishes <= pool)/if (1)/'
+mutant takes_every_crumb $policy "$(early least_due 'return CAGMA_STEP_PAGES;')"
+mutant no_weight $policy 's/cagma_scale(level, guest->weight,/cagma_scale(level, 1,/'
+mutant no_minimum $policy 's/cagma_max(pages, guest->min_pages)/pages/; s/d->cma_pages, guest->min_pages/d->cma_pages, 0/'
+mutant no_grace $policy 's/host->up_ns >= tuning->grace_ns/1/'
+mutant no_reserve $policy 's/cagma_less(host->reserve_pages,/cagma_less(0,/'
+mutant no_growth $policy 's/guest->growth_pages/0/'
+mutant no_task $policy 's/guest->task_pages/0/'
+mutant stale_is_known $policy 's/guest->age_ns <= tuning->stale_ns/1/'
+mutant paused_is_known $policy 's/return !guest->held/return 1/'
+mutant asks_in_vain $policy 's/if (guests\[i\].target_pages + CAGMA_STEP_PAGES <=/if (1 ||/; s/^		    guests\[i\].max_pages)$/		    0)/'
+mutant never_stuck dom0/debt.c 's/debt->stuck = true;//'
+mutant stuck_for_ever dom0/debt.c 's/debt->stuck = false;//'
+mutant a_page_is_progress dom0/debt.c 's/paid < due/!paid/'
+mutant limits_stay dom0/actuate.c 's/if (limit < guest->facts.limit_pages)/if (0)/'
+echo "$passed passed, $failed failed, 0 skipped"
+((failed == 0 && passed > 0))
