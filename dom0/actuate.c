@@ -2,6 +2,8 @@
 #include <errno.h>
 
 #include "actuate.h"
+#include "clock.h"
+#include "foreign.h"
 #include "units.h"
 
 /* What libxl adds to a domain's limit (LIBXL_MAXMEM_CONSTANT, 1024 KiB). */
@@ -42,14 +44,14 @@ static int set_limit(struct cagma_actuator *actuator, struct cagma_guest *guest,
 	err = cagma_xen_set_limit(actuator->xen, guest->domid, pages);
 	if (err)
 		return err;
-	guest->facts.limit_pages = pages;
+	guest->facts.limit_pages = guest->own_limit_pages = pages;
 	actuator->spare_pages += (int64_t)before -
 				 (int64_t)untaken(&guest->facts);
 	return 0;
 }
 
-/* Coalesces: a mirror that waits already will find the newest target. */
-static void mirror(struct cagma_actuator *actuator, struct cagma_guest *guest)
+void cagma_actuate_mirror(struct cagma_actuator *actuator,
+			  struct cagma_guest *guest)
 {
 	atomic_store(&guest->mirror_kib,
 		     cagma_pages_to_kib(guest->target_pages));
@@ -83,7 +85,7 @@ static void set_target(struct cagma_actuator *actuator,
 		return;
 	guest->target_pages = target_pages;
 	cagma_actuate_mail(actuator, guest, false);
-	mirror(actuator, guest);
+	cagma_actuate_mirror(actuator, guest);
 }
 
 /* What may be promised to this guest beyond its present limit. */
@@ -139,7 +141,8 @@ bool cagma_actuate_settle(struct cagma_actuator *actuator,
 	uint64_t goal = cagma_limit_for(guest, guest->target_pages);
 	uint64_t limit = cagma_max(goal, guest->facts.alloc_pages);
 
-	if (limit < guest->facts.limit_pages)
+	if (limit < guest->facts.limit_pages &&
+	    !cagma_foreign_is_limit_new(guest, cagma_now_ns()))
 		set_limit(actuator, guest, limit);
 	return guest->facts.alloc_pages > goal;
 }

@@ -57,6 +57,13 @@ void cagma_actuate_shrink(struct cagma_actuator *actuator,
 			  struct cagma_guest *guest, uint64_t target_pages);
 
 /*
+ * Has the target written to xenstore. A mirror that waits already will find the
+ * newest target.
+ */
+void cagma_actuate_mirror(struct cagma_actuator *actuator,
+			  struct cagma_guest *guest);
+
+/*
  * Lowers the limit to what the guest has, but not below its target; call with
  * fresh facts. True while the guest still has more than its target.
  */

@@ -42,6 +42,10 @@ struct cagma_guest {
 	uint64_t target_pages;		/* of our last mail */
 	uint64_t raised_ns;		/* when that was last raised */
 	uint64_t yielded_ns;		/* and lowered for another's entitlement */
+	uint64_t own_limit_pages;	/* the limit as we know or set it */
+	uint64_t limit_moved_ns;	/* somebody else changed it; 0: never */
+	uint64_t foreign_since_ns;	/* it aims at another one; 0: no */
+	uint64_t foreign_until_ns;	/* left alone */
 	struct cagma_debt debt;		/* what it has beyond that */
 	struct cagma_memory memory;	/* the policy's */
 	uint64_t cma_pages;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "foreign.h"
 #include "log.h"
 #include "loop.h"
 #include "pass.h"
@@ -154,6 +155,7 @@ static void adopt(struct cagma_loop *loop, struct cagma_guest *guest)
 {
 	struct epoll_event event = { .events = EPOLLIN };
 	size_t index = index_of(loop, guest->domid);
+	bool stray;
 
 	if (loop->guest_count >= CAGMA_GUESTS_MAX ||
 	    (index < loop->guest_count &&
@@ -173,8 +175,11 @@ static void adopt(struct cagma_loop *loop, struct cagma_guest *guest)
 	cagma_pass_refresh(loop);
 	cagma_trace_event(loop->trace, CAGMA_TRACE_ATTACH, guest, NULL, 0, 0,
 			  0, 0);
+	stray = guest->present && cagma_foreign_begin(guest);
 	if (!loop->actuator.dry_run) {
 		cagma_actuate_mail(&loop->actuator, guest, true);
+		if (stray)
+			cagma_actuate_mirror(&loop->actuator, guest);
 		cagma_reader_announce(&guest->reader);
 		cagma_channel_notify(guest->channel);
 	}
@@ -307,6 +312,17 @@ static void judge_silence(const struct cagma_loop *loop,
 						    CAGMA_LIE_SILENT;
 }
 
+/* Somebody else's target is the target now; we plan anew, later. */
+static void look_for_foreign(struct cagma_loop *loop, struct cagma_guest *guest,
+			     uint64_t now_ns)
+{
+	uint64_t old = guest->target_pages;
+
+	if (loop->config->policy->acts && !loop->actuator.dry_run &&
+	    cagma_foreign_look(guest, now_ns))
+		cagma_pass_foreign(loop, guest, old);
+}
+
 static void tick(struct cagma_loop *loop)
 {
 	uint64_t now_ns = cagma_now_ns();
@@ -321,6 +337,7 @@ static void tick(struct cagma_loop *loop)
 		guest->denied = false;
 		serve_guest(loop, guest);
 		judge_silence(loop, guest, now_ns);
+		look_for_foreign(loop, guest, now_ns);
 		cagma_track_close(&guest->track, now_ns);
 		if (guest->masked && guest->tokens) {
 			guest->masked = false;

@@ -4,6 +4,7 @@
 #include <syslog.h>
 
 #include "clock.h"
+#include "foreign.h"
 #include "invariant.h"
 #include "log.h"
 #include "loop.h"
@@ -37,8 +38,10 @@ static void refresh_guest(struct cagma_loop *loop, struct cagma_guest *guest)
 
 	guest->present = facts && !facts->dying &&
 			 !memcmp(facts->uuid, guest->uuid, CAGMA_UUID_BYTES);
-	if (guest->present)
-		guest->facts = *facts;
+	if (!guest->present)
+		return;
+	guest->facts = *facts;
+	cagma_foreign_note_limit(guest, cagma_now_ns());
 }
 
 bool cagma_pass_refresh(struct cagma_loop *loop)
@@ -99,7 +102,9 @@ static void view_guest(const struct cagma_loop *loop,
 		.covered = cagma_track_covers(track, now_ns, t->release_ns),
 		.emergency = guest->open_event &&
 			     loop->config->policy->answers_kicks,
-		.held = !guest->present || guest->facts.paused,
+		.held = !guest->present || guest->facts.paused ||
+			(now_ns < guest->foreign_until_ns &&
+			 !guest->open_event),
 		.stuck = guest->debt.stuck,
 		.memory = guest->memory,
 	};
@@ -291,6 +296,28 @@ static void evaluate(struct cagma_loop *loop, bool periodic)
 void cagma_pass_emergency(struct cagma_loop *loop)
 {
 	evaluate(loop, false);
+}
+
+void cagma_pass_foreign(struct cagma_loop *loop, struct cagma_guest *guest,
+			uint64_t old_pages)
+{
+	const struct cagma_host_view host = { 0 };
+	struct cagma_guest_view view;
+	const struct cagma_decision decision = {
+		.target_pages = guest->target_pages,
+		.cma_pages = guest->cma_pages,
+		.why = CAGMA_WHY_FOREIGN,
+	};
+
+	view_guest(loop, guest, cagma_now_ns(), &view);
+	view.target_pages = old_pages;
+	guest->target_changes++;
+	loop->target_changes++;
+	cagma_trace_event(loop->trace, CAGMA_TRACE_TARGET, guest,
+			  cagma_why_name(decision.why),
+			  cagma_pages_to_kib(old_pages),
+			  cagma_pages_to_kib(guest->target_pages), 0, 0);
+	record(guest, 0, &host, &view, &decision);
 }
 
 /* ---- what the trace says of a periodic pass ---- */

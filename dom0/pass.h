@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct cagma_guest;
 struct cagma_loop;
 
 /*
@@ -25,5 +26,9 @@ void cagma_pass_emergency(struct cagma_loop *loop);
 
 /* Serves everybody, and tells the trace. */
 void cagma_pass_periodic(struct cagma_loop *loop, uint64_t now_ns);
+
+/* Notes that somebody else changed a guest's target from `old_pages`. */
+void cagma_pass_foreign(struct cagma_loop *loop, struct cagma_guest *guest,
+			uint64_t old_pages);
 
 #endif

@@ -23,6 +23,7 @@ const char *cagma_why_name(enum cagma_why why)
 		[CAGMA_WHY_DONATE] = "donate",
 		[CAGMA_WHY_YIELD] = "yield",
 		[CAGMA_WHY_RELEASE] = "release",
+		[CAGMA_WHY_FOREIGN] = "foreign",
 	};
 
 	return why < CAGMA_WHY_COUNT ? names[why] : "unknown";

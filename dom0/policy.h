@@ -75,6 +75,7 @@ enum cagma_why {
 	CAGMA_WHY_DONATE,	/* less, another guest or the reserve needs it */
 	CAGMA_WHY_YIELD,	/* less, another lacks what it is entitled to */
 	CAGMA_WHY_RELEASE,	/* less, it was surplus for long */
+	CAGMA_WHY_FOREIGN,	/* somebody else set it */
 	CAGMA_WHY_COUNT
 };
 

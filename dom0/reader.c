@@ -131,6 +131,14 @@ static uint32_t waiting(struct cagma_reader *reader, uint32_t head)
 	return behind;
 }
 
+bool cagma_reader_peek(struct cagma_reader *reader,
+		       struct cagma_sample *sample)
+{
+	uint32_t head = cagma_head_read(reader->page);
+
+	return head && !read_one(reader, head - 1, sample);
+}
+
 enum cagma_lie cagma_reader_drain(struct cagma_reader *reader,
 				  struct cagma_sample *samples, size_t *count)
 {

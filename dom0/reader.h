@@ -72,6 +72,13 @@ bool cagma_reader_arm(struct cagma_reader *reader);
 void cagma_reader_disarm(struct cagma_reader *reader);
 
 /*
+ * Copies the newest sample, whatever its age, and leaves it to be drained. False
+ * if there is none that can be read.
+ */
+bool cagma_reader_peek(struct cagma_reader *reader,
+		       struct cagma_sample *sample);
+
+/*
  * Copies the samples published since the last call, oldest first, at most
  * CAGMA_READER_BATCH; their number goes to *count. Costs a bounded number of
  * loads whatever the guest does.

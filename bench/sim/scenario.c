@@ -170,6 +170,7 @@ static const struct {
 	{ "trickles", VERB_TRICKLES, false, 0 },
 	{ "hides", VERB_HIDES, false, 1 },
 	{ "task", VERB_TASK, false, 1 },
+	{ "mem-set", VERB_MEM_SET, false, 1 },
 	{ "silent", VERB_SILENT, false, 0 },
 	{ "deaf", VERB_DEAF, false, 0 },
 	{ "honest", VERB_HONEST, false, 0 },

@@ -33,6 +33,7 @@ enum scenario_verb {
 	VERB_TRICKLES,	/* its balloon moves a page a second */
 	VERB_HIDES,	/* value = available memory that it doesn't report */
 	VERB_TASK,	/* value = size of the task that runs short */
+	VERB_MEM_SET,	/* value = size; by xl mem-set */
 	VERB_SILENT,	/* no samples */
 	VERB_DEAF,	/* no mail is read */
 	VERB_HONEST,	/* none of these three, and the first rate */

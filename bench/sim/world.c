@@ -410,6 +410,9 @@ static void on_guest(struct world *w, struct world_guest *g,
 	case VERB_TASK:
 		g->fake->task_pages = pages;
 		break;
+	case VERB_MEM_SET:
+		fake_guest_mem_set(g->fake, pages);
+		break;
 	case VERB_SILENT:
 		g->fake->mute = true;
 		break;

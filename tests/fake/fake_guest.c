@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The guest's end of the protocol, as kmod/ speaks it. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
@@ -143,6 +144,28 @@ static void aim(struct fake_guest *guest, uint64_t target_pages)
 		guest->balloon_retry_ns = 0;
 	}
 	guest->balloon_target_pages = target_pages;
+}
+
+/* The stock driver's watch on memory/target; it knows nothing of a limit. */
+void fake_guest_target_changed(struct fake_guest *guest)
+{
+	uint64_t kib = strtoull(fake_node_get(guest, "memory/target"), NULL, 10);
+
+	if (!guest->gone && !guest->paused)
+		aim(guest, cagma_min(cagma_kib_to_pages(kib),
+				     guest->static_max_pages));
+}
+
+void fake_guest_mem_set(struct fake_guest *guest, uint64_t pages)
+{
+	char text[24];
+	int length = snprintf(text, sizeof(text), "%llu",
+			      (unsigned long long)cagma_pages_to_kib(pages));
+
+	fake_node_set(guest, "memory/target", text, (size_t)length);
+	guest->limit_pages = pages + guest->offset_pages +
+			     cagma_mib_to_pages(1);
+	fake_guest_target_changed(guest);
 }
 
 static void read_mail(struct fake_guest *guest)

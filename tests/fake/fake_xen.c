@@ -620,6 +620,7 @@ int cagma_xs_replace(struct cagma_xs *xs, uint16_t domid, const char *name,
 	if (!guest || !find_node(guest, name))
 		return -ENOENT;
 	fake_node_set(guest, name, value, strlen(value));
+	fake_guest_target_changed(guest);
 	log_op(FAKE_OP_MIRROR, domid,
 	       cagma_kib_to_pages(strtoull(value, NULL, 10)));
 	act();

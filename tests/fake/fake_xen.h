@@ -171,6 +171,10 @@ void fake_guest_watch(struct fake_guest *guest, uint64_t least_pages);
 void fake_guest_publish(struct fake_guest *guest, enum cagma_reason reason);
 void fake_guest_kick(struct fake_guest *guest);
 
+/* What `xl mem-set` does, and what the stock driver does then. */
+void fake_guest_mem_set(struct fake_guest *guest, uint64_t pages);
+void fake_guest_target_changed(struct fake_guest *guest);
+
 /* The module is removed. */
 void fake_guest_close(struct fake_guest *guest);
 

@@ -97,6 +97,36 @@ static void test_good_page_is_attached(void **state)
 	assert_int_equal(samples[0].time_ns, 5);
 }
 
+static void test_newest_sample_can_be_looked_at_before(void **state)
+{
+	struct cagma_sample newest;
+
+	(void)state;
+	publish_until(5);
+	attach();
+	assert_true(cagma_reader_peek(&reader, &newest));
+	assert_int_equal(newest.time_ns, 4);
+	publish_until(7);
+	assert_true(cagma_reader_peek(&reader, &newest));
+	assert_int_equal(newest.time_ns, 6);
+	drain();
+	assert_int_equal(count, 2);
+}
+
+static void test_no_sample_or_a_torn_one_is_not_looked_at(void **state)
+{
+	struct cagma_sample newest;
+
+	(void)state;
+	attach();
+	assert_false(cagma_reader_peek(&reader, &newest));
+	publish_until(5);
+	page.slot[4].seq++;
+	loads = 0;
+	assert_false(cagma_reader_peek(&reader, &newest));
+	assert_true(loads <= LOADS_MAX);
+}
+
 static void test_G1_wrong_magic(void **state)
 {
 	(void)state;
@@ -477,6 +507,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		OFFERED(test_good_page_is_attached),
+		OFFERED(test_newest_sample_can_be_looked_at_before),
+		OFFERED(test_no_sample_or_a_torn_one_is_not_looked_at),
 		OFFERED(test_G1_wrong_magic),
 		OFFERED(test_G1_L13_unknown_version),
 		OFFERED(test_G2_layout_of_another_size),
