@@ -49,7 +49,7 @@ PACKAGES_CODEGEN := gcc-aarch64-linux-gnu libc6-dev-arm64-cross \
 	python3-unicorn python3-pyelftools
 
 # Everything of the daemon but main.c; tests link it with a fake xen.c.
-CORE := actuate answer baseline clock config daemon debt foreign histogram invariant log loop offer options \
+CORE := actuate answer baseline clock command config daemon debt foreign histogram invariant lease log loop offer options \
 	pass policy reader record serve status store trace track
 XEN_LIBS := -lxenctrl -lxengnttab -lxenevtchn -lxenstore -lxentoollog
 

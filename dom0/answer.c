@@ -53,7 +53,7 @@ static struct json_object *guest_json(const struct cagma_status_guest *g)
 	add_text(o, "name", g->name);
 	add_uuid(o, g->uuid);
 	add_text(o, "transport", "page");
-	add_text(o, "state", g->stale ? "stale" : "live");
+	add_text(o, "state", g->exempt ? "paused" : g->stale ? "stale" : "live");
 	json_object_object_add(o, "stuck", json_object_new_boolean(g->stuck));
 	add(o, "age_ms", g->age_ns / CAGMA_NS_PER_MS);
 	add(o, "period_ms", g->period_ms);
@@ -98,6 +98,45 @@ static struct json_object *quarantine_json(const struct cagma_store *store)
 	return list;
 }
 
+/* Leases are served from what is spare in their order. */
+static struct json_object *leases_json(const struct cagma_status *s)
+{
+	struct json_object *list = json_object_new_array();
+	int64_t over = s->spare_pages - (int64_t)s->hard_pages;
+	uint64_t free_pages = over > 0 ? (uint64_t)over : 0;
+	uint64_t now_ns = cagma_now_ns();
+
+	for (size_t i = 0; i < CAGMA_LEASES_MAX && s->leases.lease[i].id; i++) {
+		const struct cagma_lease *lease = &s->leases.lease[i];
+		uint64_t ready = cagma_min(free_pages, lease->left_pages);
+		struct json_object *o = json_object_new_object();
+
+		free_pages -= ready;
+		add(o, "lease", lease->id);
+		add(o, "size_kib", cagma_pages_to_kib(lease->pages));
+		add(o, "left_kib", cagma_pages_to_kib(lease->left_pages));
+		add(o, "ready_kib", cagma_pages_to_kib(ready));
+		add(o, "ends_s", cagma_less(lease->until_ns, now_ns) /
+				 CAGMA_NS_PER_S);
+		json_object_array_add(list, o);
+	}
+	return list;
+}
+
+struct json_object *cagma_answer_command(const struct cagma_command *command)
+{
+	struct json_object *o = json_object_new_object();
+
+	if (*command->refusal) {
+		add_text(o, "error", command->refusal);
+		return o;
+	}
+	json_object_object_add(o, "done", json_object_new_boolean(true));
+	if (command->lease)
+		add(o, "lease", command->lease);
+	return o;
+}
+
 struct json_object *cagma_answer_status(const struct cagma_status *s,
 				      const struct cagma_store *store)
 {
@@ -105,6 +144,7 @@ struct json_object *cagma_answer_status(const struct cagma_status *s,
 	struct json_object *guests = json_object_new_array();
 
 	add_text(o, "policy", s->policy);
+	json_object_object_add(o, "paused", json_object_new_boolean(s->paused));
 	json_object_object_add(o, "dry_run",
 			       json_object_new_boolean(s->dry_run));
 	add(o, "uptime_s", s->up_ns / CAGMA_NS_PER_S);
@@ -120,6 +160,7 @@ struct json_object *cagma_answer_status(const struct cagma_status *s,
 	for (size_t i = 0; i < s->count; i++)
 		json_object_array_add(guests, guest_json(&s->guest[i]));
 	json_object_object_add(o, "guests", guests);
+	json_object_object_add(o, "leases", leases_json(s));
 	json_object_object_add(o, "quarantined", quarantine_json(store));
 	return o;
 }

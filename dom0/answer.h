@@ -11,6 +11,9 @@
 struct json_object *cagma_answer_status(const struct cagma_status *status,
 					const struct cagma_store *store);
 
+/* An object with an "error" if the command was refused. */
+struct json_object *cagma_answer_command(const struct cagma_command *command);
+
 /* An object with an "error" if there is no such guest. */
 struct json_object *
 cagma_answer_explanation(const struct cagma_explanation *explanation);

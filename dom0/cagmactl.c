@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <json-c/json.h>
@@ -109,7 +110,7 @@ static void print_guest(struct json_object *g)
 
 	json_object_object_get_ex(g, "reaction_us", &reaction);
 	json_object_object_get_ex(g, "stuck", &stuck);
-	printf("%4lld %-16s %-5s %5lld %6lld %6lld %6lld %5lld %9lld %9lld %4lld/%-4lld %8lld\n",
+	printf("%4lld %-16s %-6s %5lld %6lld %6lld %6lld %5lld %9lld %9lld %4lld/%-4lld %8lld\n",
 	       (long long)number(g, "dom"), text(g, "name"),
 	       json_object_get_boolean(stuck) ? "stuck" : text(g, "state"),
 	       mib(g, "alloc_kib"), mib(g, "target_kib"), mib(g, "avail_kib"),
@@ -136,14 +137,36 @@ static void print_quarantine(struct json_object *s)
 	}
 }
 
+static struct json_object *lease_at(struct json_object *s, size_t i)
+{
+	struct json_object *list = NULL;
+
+	json_object_object_get_ex(s, "leases", &list);
+	return list && i < json_object_array_length(list) ?
+		       json_object_array_get_idx(list, i) : NULL;
+}
+
+static void print_leases(struct json_object *s)
+{
+	struct json_object *lease;
+
+	for (size_t i = 0; (lease = lease_at(s, i)); i++)
+		printf("lease %lld: %lld MiB for a new domain, %lld taken, %lld ready; ends in %lld s\n",
+		       (long long)number(lease, "lease"), mib(lease, "size_kib"),
+		       mib(lease, "size_kib") - mib(lease, "left_kib"),
+		       mib(lease, "ready_kib"), (long long)number(lease, "ends_s"));
+}
+
 static void print_status(struct json_object *s)
 {
 	struct json_object *guests = NULL;
-	struct json_object *dry = NULL;
+	struct json_object *dry = NULL, *paused = NULL;
 
 	json_object_object_get_ex(s, "dry_run", &dry);
-	printf("policy %s%s, up %lld s; host %lld MiB, free %lld, spare %lld, reserve %lld\n",
+	json_object_object_get_ex(s, "paused", &paused);
+	printf("policy %s%s%s, up %lld s; host %lld MiB, free %lld, spare %lld, reserve %lld\n",
 	       text(s, "policy"), json_object_get_boolean(dry) ? " (dry run)" : "",
+	       json_object_get_boolean(paused) ? " (paused)" : "",
 	       (long long)number(s, "uptime_s"), mib(s, "total_kib"),
 	       mib(s, "free_kib"), mib(s, "spare_kib"), mib(s, "reserve_kib"));
 	printf("emergencies %lld, answered %lld; target changes %lld; invariant violations %lld\n\n",
@@ -151,12 +174,13 @@ static void print_status(struct json_object *s)
 	       (long long)number(s, "answered"),
 	       (long long)number(s, "target_changes"),
 	       (long long)number(s, "invariant_violations"));
-	printf(" dom name             state alloc target  avail    cma   age   swap-in  swap-out answered p99\n"
-	       "                              MiB    MiB    MiB    MiB    ms     pages     pages            us\n");
+	printf(" dom name             state  alloc target  avail    cma   age   swap-in  swap-out answered p99\n"
+	       "                               MiB    MiB    MiB    MiB    ms     pages     pages            us\n");
 	json_object_object_get_ex(s, "guests", &guests);
 	for (size_t i = 0; guests && i < json_object_array_length(guests); i++)
 		print_guest(json_object_array_get_idx(guests, i));
 	print_quarantine(s);
+	print_leases(s);
 }
 
 /* ---- why ---- */
@@ -231,19 +255,199 @@ static void print_explanation(struct json_object *answer)
 		printf("  not met   %lld\n", mib(r, "unmet_kib"));
 }
 
+/* ---- requests ---- */
+
+/* The daemon's answer, or NULL after an error that was printed. */
+static struct json_object *demand(const char *run_dir, const char *request)
+{
+	struct json_object *json = ask(run_dir, request), *error;
+
+	if (!json || !json_object_object_get_ex(json, "error", &error))
+		return json;
+	fprintf(stderr, "cagmactl: %s\n", json_object_get_string(error));
+	json_object_put(json);
+	return NULL;
+}
+
+static void print_json(struct json_object *json)
+{
+	printf("%s\n", json_object_to_json_string_ext(json,
+						      JSON_C_TO_STRING_PLAIN));
+}
+
+static void print_nothing(struct json_object *answer)
+{
+	(void)answer;
+}
+
+struct call {
+	const char *run_dir;
+	bool as_json;
+	int argc;		/* the command's arguments */
+	char **argv;
+};
+
+/* ---- reserve ---- */
+
+#define RESERVE_LEASE_S	120
+#define RESERVE_WAIT_S	30
+#define POLL_NS		200000000L
+
+/* "2048", "2048M" or "2G" in MiB; 0 if it is nothing like that. */
+static unsigned long long parse_size(const char *size)
+{
+	char *end;
+	unsigned long long value;
+
+	if (*size < '0' || *size > '9')
+		return 0;
+	value = strtoull(size, &end, 10);
+	if (value > 16777216)
+		return 0;
+	if (!strcmp(end, "G") || !strcmp(end, "GiB"))
+		return value * 1024;
+	return !*end || !strcmp(end, "M") || !strcmp(end, "MiB") ? value : 0;
+}
+
+/* What is ready of a lease, in MiB; -1 if it is over, -2 without an answer. */
+static long long lease_ready(const char *run_dir, int64_t id, bool *whole)
+{
+	struct json_object *s = demand(run_dir, "status\n"), *lease;
+	long long ready = -1;
+
+	if (!s)
+		return -2;
+	for (size_t i = 0; (lease = lease_at(s, i)); i++) {
+		if (number(lease, "lease") != id)
+			continue;
+		ready = mib(lease, "ready_kib");
+		*whole = number(lease, "ready_kib") >=
+			 number(lease, "left_kib");
+	}
+	json_object_put(s);
+	return ready;
+}
+
+static int give_up(const struct call *call, int64_t id, long long ready,
+		   unsigned long long wanted)
+{
+	char request[32];
+	struct json_object *answer;
+
+	snprintf(request, sizeof(request), "release %lld\n", (long long)id);
+	answer = demand(call->run_dir, request);
+	if (answer)
+		json_object_put(answer);
+	fprintf(stderr, "cagmactl: only %lld of %llu MiB could be freed within %d s: "
+			"no guest has more than it needs. Nothing is reserved.\n",
+		ready, wanted, RESERVE_WAIT_S);
+	return EXIT_FAILURE;
+}
+
+static int wait_for_lease(const struct call *call, int64_t id,
+			  unsigned long long wanted)
+{
+	const struct timespec pause = { .tv_nsec = POLL_NS };
+	long long ready = 0, shown = -1;
+	bool whole = false;
+
+	for (long i = 0; i < RESERVE_WAIT_S * (1000000000L / POLL_NS); i++) {
+		ready = lease_ready(call->run_dir, id, &whole);
+		if (ready < 0)
+			return EXIT_FAILURE;
+		if (!call->as_json && (ready != shown || whole))
+			fprintf(stderr, "%lld of %llu MiB are free\n", ready,
+				wanted);
+		shown = ready;
+		if (whole)
+			return EXIT_SUCCESS;
+		nanosleep(&pause, NULL);
+	}
+	return give_up(call, id, ready, wanted);
+}
+
+static int reserve(const struct call *call)
+{
+	unsigned long long wanted = parse_size(call->argv[0]);
+	const char *lease_s = call->argc > 1 ? call->argv[1] : NULL;
+	struct json_object *answer;
+	char request[96];
+	int status;
+
+	if (!wanted) {
+		fprintf(stderr, "cagmactl: \"%s\" is no size: give MiB, or 4G\n",
+			call->argv[0]);
+		return 2;
+	}
+	if (lease_s)
+		snprintf(request, sizeof(request), "reserve %llu %.20s\n",
+			 wanted, lease_s);
+	else
+		snprintf(request, sizeof(request), "reserve %llu %d\n", wanted,
+			 RESERVE_LEASE_S);
+	answer = demand(call->run_dir, request);
+	if (!answer)
+		return EXIT_FAILURE;
+	status = wait_for_lease(call, number(answer, "lease"), wanted);
+	if (!status && call->as_json)
+		print_json(answer);
+	else if (!status)
+		printf("lease %lld\n", (long long)number(answer, "lease"));
+	json_object_put(answer);
+	return status;
+}
+
+/* ---- top ---- */
+
+static int top(const struct call *call)
+{
+	const struct timespec pause = { .tv_sec = 1 };
+	bool screen = isatty(STDOUT_FILENO) && !call->as_json;
+	struct json_object *s;
+
+	while ((s = demand(call->run_dir, "status\n"))) {
+		if (screen)
+			printf("\033[H\033[2J");
+		if (call->as_json)
+			print_json(s);
+		else
+			print_status(s);
+		json_object_put(s);
+		if (fflush(stdout))
+			return EXIT_FAILURE;
+		nanosleep(&pause, NULL);
+	}
+	return EXIT_FAILURE;
+}
+
 /* ---- commands ---- */
 
 struct command {
 	const char *name;
-	const char *request;		/* what the daemon is asked */
-	bool has_domain;
+	const char *request;		/* what the daemon is asked, if not that */
+	int least, most;		/* arguments */
+	const char *takes;
 	void (*print)(struct json_object *answer);
+	int (*run)(const struct call *call);	/* instead of one request */
 };
 
 static const struct command commands[] = {
-	{ "status", "status", false, print_status },
-	{ "explain", "explain", true, print_explanation },
-	{ "history", "explain", true, print_history },
+	{ "status", NULL, 0, 0, "no argument", print_status, NULL },
+	{ "top", NULL, 0, 0, "no argument", NULL, top },
+	{ "explain", NULL, 1, 1, "a domain's name or id", print_explanation,
+	  NULL },
+	{ "history", "explain", 1, 1, "a domain's name or id", print_history,
+	  NULL },
+	{ "pause", NULL, 0, 1, "a domain, or nothing for all", print_nothing,
+	  NULL },
+	{ "resume", NULL, 0, 1, "a domain, or nothing for all", print_nothing,
+	  NULL },
+	{ "set", NULL, 2, 4, "a domain and min=MIB, max=MIB, weight=N",
+	  print_nothing, NULL },
+	{ "reload", NULL, 0, 0, "no argument", print_nothing, NULL },
+	{ "reserve", NULL, 1, 2, "a size and seconds", NULL, reserve },
+	{ "release", NULL, 1, 1, "the number of a lease", print_nothing,
+	  NULL },
 };
 
 /* The command that the arguments name, or NULL after a complaint. */
@@ -258,59 +462,75 @@ static const struct command *find_command(int argc, char **argv)
 
 		if (strcmp(c->name, argv[0]))
 			continue;
-		if (argc == 1 + c->has_domain)
+		if (argc - 1 >= c->least && argc - 1 <= c->most)
 			return c;
-		fprintf(stderr, "cagmactl: %s takes %s\n", c->name,
-			c->has_domain ? "a domain's name or id" :
-					"no argument");
+		fprintf(stderr, "cagmactl: %s takes %s\n", c->name, c->takes);
 		return NULL;
 	}
 	fprintf(stderr, "cagmactl: unknown command '%s'\n", argv[0]);
 	return NULL;
 }
 
-static int execute(const struct command *command, const char *domain,
-		   const char *run_dir, bool as_json)
+/* One line; false if it is longer than the daemon reads. */
+static bool compose(const struct command *command, const struct call *call,
+		    char *request, size_t size)
 {
-	char request[CAGMA_NAME_BYTES + 16];
-	struct json_object *json, *error;
-	int ret = EXIT_FAILURE;
+	size_t length = (size_t)snprintf(request, size, "%s", command->request ?
+					 command->request : command->name);
 
-	if (snprintf(request, sizeof(request), "%s%s%s\n", command->request,
-		     domain ? " " : "", domain ? domain : "") >=
-	    (int)sizeof(request)) {
+	for (int i = 0; i < call->argc && length < size; i++)
+		length += (size_t)snprintf(request + length, size - length,
+					   " %s", call->argv[i]);
+	if (length < size)
+		length += (size_t)snprintf(request + length, size - length,
+					   "\n");
+	return length < size;
+}
+
+static int execute(const struct command *command, const struct call *call)
+{
+	char request[CAGMA_NAME_BYTES + 64];
+	struct json_object *json;
+
+	if (command->run)
+		return command->run(call);
+	if (!compose(command, call, request, sizeof(request)) ||
+	    (call->argc && strlen(call->argv[0]) >= CAGMA_NAME_BYTES)) {
 		fprintf(stderr, "cagmactl: no domain has such a long name\n");
-		return ret;
+		return EXIT_FAILURE;
 	}
-	json = ask(run_dir, request);
-
+	json = demand(call->run_dir, request);
 	if (!json)
-		return ret;
-	if (json_object_object_get_ex(json, "error", &error)) {
-		fprintf(stderr, "cagmactl: %s\n", json_object_get_string(error));
-	} else {
-		if (as_json)
-			printf("%s\n", json_object_to_json_string_ext(
-					       json, JSON_C_TO_STRING_PLAIN));
-		else
-			command->print(json);
-		ret = fflush(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;
-	}
+		return EXIT_FAILURE;
+	if (call->as_json)
+		print_json(json);
+	else
+		command->print(json);
 	json_object_put(json);
-	return ret;
+	return fflush(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 static void print_help(void)
 {
 	printf("Usage: cagmactl [OPTION]... COMMAND\n"
-	       "Shows what the running cagmad sees and does.\n\n"
+	       "Shows what the running cagmad sees and does, and tells it what to do.\n\n"
 	       "  status             the host and all guests\n"
+	       "  top                the same, every second\n"
 	       "  explain DOMAIN     the last change of a guest's target, and why\n"
-	       "  history DOMAIN     its last changes, the newest last\n\n"
+	       "  history DOMAIN     its last changes, the newest last\n"
+	       "  pause [DOMAIN]     leave a guest, or all, as it is\n"
+	       "  resume [DOMAIN]    end that\n"
+	       "  set DOMAIN [min=MIB] [max=MIB] [weight=N]\n"
+	       "                     until it restarts, or the next reload\n"
+	       "  reload             read the configuration file again\n"
+	       "  reserve SIZE [S]   free memory for a new domain and keep it for S\n"
+	       "                     seconds (%d), waiting up to %d s for it\n"
+	       "  release LEASE      end that\n\n"
 	       "  -j, --json         the answer as one line of JSON\n"
 	       "  -r, --run-dir DIR  where cagmad's socket is (default %s)\n"
 	       "  -h, --help         show this\n"
-	       "  -V, --version      show the version\n", CAGMA_RUN_DIR);
+	       "  -V, --version      show the version\n",
+	       RESERVE_LEASE_S, RESERVE_WAIT_S, CAGMA_RUN_DIR);
 }
 
 static int bad_usage(void)
@@ -328,18 +548,17 @@ int main(int argc, char **argv)
 		{ "version", no_argument, NULL, 'V' },
 		{ NULL, 0, NULL, 0 },
 	};
-	const char *run_dir = CAGMA_RUN_DIR;
+	struct call call = { .run_dir = CAGMA_RUN_DIR };
 	const struct command *command;
-	bool as_json = false;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "jr:hV", longs, NULL)) != -1) {
 		switch (c) {
 		case 'j':
-			as_json = true;
+			call.as_json = true;
 			break;
 		case 'r':
-			run_dir = optarg;
+			call.run_dir = optarg;
 			break;
 		case 'h':
 			print_help();
@@ -354,6 +573,7 @@ int main(int argc, char **argv)
 	command = find_command(argc - optind, argv + optind);
 	if (!command)
 		return bad_usage();
-	return execute(command, command->has_domain ? argv[optind + 1] : NULL,
-		       run_dir, as_json);
+	call.argc = argc - optind - 1;
+	call.argv = argv + optind + 1;
+	return execute(command, &call);
 }

@@ -332,6 +332,23 @@ cagma_config_guest(const struct cagma_config *config, const char *name)
 	return NULL;
 }
 
+void cagma_config_apply(const struct cagma_config *config,
+			struct cagma_guest *guest)
+{
+	const struct cagma_guest_config *own =
+		cagma_config_guest(config, guest->name);
+
+	guest->max_pages = guest->static_max_pages;
+	guest->min_pages = config->min_pages;
+	guest->weight = own && own->weight ? own->weight : 1;
+	if (own && own->max_pages)
+		guest->max_pages = cagma_min(own->max_pages,
+					     guest->static_max_pages);
+	if (own && own->min_pages)
+		guest->min_pages = own->min_pages;
+	guest->min_pages = cagma_min(guest->min_pages, guest->max_pages);
+}
+
 void cagma_config_describe(FILE *out)
 {
 	for (size_t i = 0; i < SETTINGS; i++)

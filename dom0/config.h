@@ -50,6 +50,10 @@ void cagma_config_use(struct cagma_config *config,
 const struct cagma_guest_config *
 cagma_config_guest(const struct cagma_config *config, const char *name);
 
+/* Gives a guest its minimum, maximum and weight, by name. */
+void cagma_config_apply(const struct cagma_config *config,
+			struct cagma_guest *guest);
+
 /* Prints every global setting: name, default, range, unit, meaning. */
 void cagma_config_describe(FILE *out);
 

@@ -26,13 +26,15 @@ struct cagma_guest {
 	uint16_t domid;
 	uint8_t uuid[CAGMA_UUID_BYTES];
 	char name[CAGMA_NAME_BYTES];	/* printable ASCII */
-	uint64_t min_pages;
-	uint64_t max_pages;
-	uint32_t weight;
+	uint64_t static_max_pages;
 	struct cagma_channel *channel;
 	void *page;
 
 	/* The loop's. */
+	uint64_t min_pages;
+	uint64_t max_pages;
+	uint32_t weight;
+	bool exempt;			/* the operator wants it left alone */
 	struct cagma_reader reader;
 	struct cagma_track track;
 	struct cagma_domain_facts facts;

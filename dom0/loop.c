@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "command.h"
 #include "foreign.h"
 #include "log.h"
 #include "loop.h"
@@ -172,6 +174,7 @@ static void adopt(struct cagma_loop *loop, struct cagma_guest *guest)
 		  cagma_channel_fd(guest->channel), &event);
 	guest->tokens = TOKENS_PER_S;
 	guest->excused_ns = cagma_now_ns();
+	cagma_config_apply(loop->config, guest);
 	cagma_pass_refresh(loop);
 	cagma_trace_event(loop->trace, CAGMA_TRACE_ATTACH, guest, NULL, 0, 0,
 			  0, 0);
@@ -210,6 +213,19 @@ static void on_channel(struct cagma_loop *loop, struct cagma_guest *guest)
 	guest->tokens--;
 	serve_guest(loop, guest);
 	cagma_channel_unmask(guest->channel);
+}
+
+struct cagma_guest *cagma_loop_find(struct cagma_loop *loop, const char *wanted)
+{
+	char domid[8];
+
+	for (size_t i = 0; i < loop->guest_count; i++) {
+		snprintf(domid, sizeof(domid), "%u", loop->guests[i]->domid);
+		if (!strcmp(loop->guests[i]->name, wanted) ||
+		    !strcmp(domid, wanted))
+			return loop->guests[i];
+	}
+	return NULL;
 }
 
 static void set_timer(struct cagma_loop *loop, uint64_t tick_ns)
@@ -257,7 +273,8 @@ static bool settle_all(struct cagma_loop *loop, uint64_t now_ns)
 	for (size_t i = 0; i < loop->guest_count; i++) {
 		struct cagma_guest *guest = loop->guests[i];
 
-		if (!guest->present || !loop->config->policy->acts)
+		if (!guest->present || !loop->config->policy->acts ||
+		    guest->exempt || loop->paused)
 			continue;
 		note_offset(guest, &guest->track.last);
 		busy |= cagma_actuate_settle(&loop->actuator, guest) &&
@@ -359,6 +376,7 @@ static void on_asked(struct cagma_loop *loop)
 		struct cagma_status *status = cagma_container_of(
 			node, struct cagma_status, node);
 
+		cagma_command_run(loop, &status->command);
 		cagma_status_fill(status, loop);
 		cagma_queue_push(status->reply, &status->node);
 	}

@@ -12,6 +12,7 @@
 
 #include "actuate.h"
 #include "config.h"
+#include "lease.h"
 #include "queue.h"
 #include "trace.h"
 
@@ -30,10 +31,14 @@ struct cagma_loop {
 	int timer_fd;
 	int signal_fd;
 	bool stop;
+	bool paused;			/* by the operator: change nothing */
 	uint64_t start_ns;
 	uint64_t next_pass_ns;
 	uint64_t next_refill_ns;	/* of the guests' tokens */
 	uint64_t tick_ns;		/* the timer's present interval */
+
+	struct cagma_leases leases;
+	uint64_t leased_pages;		/* of them, still to be kept free */
 
 	struct cagma_host_facts host;
 	size_t domain_count;
@@ -62,5 +67,8 @@ void cagma_loop_run(struct cagma_loop *loop);
 
 /* One round of waiting (at most `timeout_ms`) and serving; for tests. */
 void cagma_loop_once(struct cagma_loop *loop, int timeout_ms);
+
+/* The attached guest of that name or domid, or NULL. */
+struct cagma_guest *cagma_loop_find(struct cagma_loop *loop, const char *wanted);
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * cagmad, the dom0 allocator. The data path, in order of reading: reader.c
  * (a guest's page), track.c (its demand), policy.c (who gets how much),
- * actuate.c (make it so); loop.c and pass.c drives them. store.c and serve.c are the
+ * actuate.c (make it so); loop.c and pass.c drive them. store.c and serve.c are the
  * other two threads.
  */
 #include <errno.h>
@@ -121,7 +121,7 @@ static int start(struct cagmad *d, const struct cagma_options *options)
 		goto err_store;
 	}
 	err = cagma_serve_start(&d->serve, options->run_dir, &d->loop,
-				d->store, &d->trace);
+				d->store, &d->trace, options);
 	if (!err)
 		return 0;
 	say("control socket", err);

@@ -53,7 +53,10 @@ void cagma_options_parse(struct cagma_options *options, int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "c:p:dnt:r:hV", longs, NULL)) != -1) {
 		switch (c) {
 		case 'c':
-			options->config = optarg;
+			/* To be found again whatever the working directory. */
+			options->config = realpath(optarg, NULL);
+			if (!options->config)
+				options->config = optarg;
 			break;
 		case 'p':
 			options->policy = cagma_policy_find(optarg);

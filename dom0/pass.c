@@ -103,6 +103,7 @@ static void view_guest(const struct cagma_loop *loop,
 		.emergency = guest->open_event &&
 			     loop->config->policy->answers_kicks,
 		.held = !guest->present || guest->facts.paused ||
+			guest->exempt || loop->paused ||
 			(now_ns < guest->foreign_until_ns &&
 			 !guest->open_event),
 		.stuck = guest->debt.stuck,
@@ -267,15 +268,18 @@ static void check(struct cagma_loop *loop, const struct cagma_host_view *host,
 static void evaluate(struct cagma_loop *loop, bool periodic)
 {
 	uint64_t now_ns = cagma_now_ns();
-	int64_t before;
+	int64_t before, spare;
 	struct cagma_host_view host;
 
 	if (!cagma_pass_refresh(loop))
 		return;
 	before = loop->actuator.spare_pages;
+	loop->leased_pages = cagma_lease_look(&loop->leases, loop->domains,
+					      loop->domain_count, now_ns);
+	spare = before - (int64_t)loop->leased_pages;
 	host = (struct cagma_host_view){
-		.spare_pages = before > 0 ? (uint64_t)before : 0,
-		.overdrawn_pages = before < 0 ? (uint64_t)-before : 0,
+		.spare_pages = spare > 0 ? (uint64_t)spare : 0,
+		.overdrawn_pages = spare < 0 ? (uint64_t)-spare : 0,
 		.reserve_pages = loop->config->reserve_pages,
 		.hard_pages = loop->config->hard_pages,
 		.up_ns = now_ns - loop->start_ns,

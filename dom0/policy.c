@@ -433,7 +433,8 @@ static void take(const struct cagma_tuning *tuning,
 		 uint64_t usable, bool periodic,
 		 struct cagma_decision *decisions)
 {
-	uint64_t lacking = cagma_less(host->reserve_pages,
+	uint64_t lacking = host->overdrawn_pages +
+			   cagma_less(host->reserve_pages,
 				      host->hard_pages + usable);
 	uint64_t owed = 0, coming = incoming(guests, count);
 	uint64_t deficit, rest;

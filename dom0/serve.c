@@ -15,20 +15,23 @@
 
 #include "answer.h"
 #include "clock.h"
+#include "command.h"
 #include "serve.h"
 #include "status.h"
 #include "store.h"
 #include "units.h"
 
 #define CLIENT_TIMEOUT_S 1
-/* The longest is "explain NAME\n". */
-#define REQUEST_BYTES	(CAGMA_NAME_BYTES + 16)
+/* The longest is "set NAME min=... max=... weight=...\n". */
+#define REQUEST_BYTES	(CAGMA_NAME_BYTES + 64)
 #define NO_ANSWER	"{\"error\":\"no answer: out of memory, or stopping\"}\n"
 #define STACK_BYTES	((size_t)512 * 1024)
 
 struct cagma_serve {
 	struct cagma_loop *loop;
-	const struct cagma_store *store;
+	struct cagma_store *store;
+	const struct cagma_options *options;
+	struct cagma_config *reloaded;	/* the loop's config if not the first */
 	struct cagma_trace *trace;
 	struct cagma_queue answers;	/* of struct cagma_status */
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
@@ -39,23 +42,30 @@ struct cagma_serve {
 
 /* ---- asking the loop ---- */
 
-static struct cagma_status *ask_once(struct cagma_serve *serve, size_t capacity,
-				     const char *wanted)
+static struct cagma_status *new_question(size_t capacity)
+{
+	struct cagma_status *status =
+		calloc(1, sizeof(*status) +
+			  capacity * sizeof(status->guest[0]));
+
+	if (status)
+		status->capacity = capacity;
+	return status;
+}
+
+/* The question with its answer, or NULL: the daemon ends. */
+static struct cagma_status *ask_loop(struct cagma_serve *serve,
+				     struct cagma_status *status)
 {
 	struct pollfd fds[] = {
 		{ .fd = serve->answers.fd, .events = POLLIN },
 		{ .fd = serve->stop_fd, .events = POLLIN },
 	};
-	struct cagma_status *status;
 	struct cds_wfcq_node *node;
 
-	status = calloc(1, sizeof(*status) +
-			   capacity * sizeof(status->guest[0]));
 	if (!status)
 		return NULL;
 	status->reply = &serve->answers;
-	status->capacity = capacity;
-	snprintf(status->wanted, sizeof(status->wanted), "%s", wanted);
 	cagma_queue_push(&serve->loop->asked, &status->node);
 	do {
 		poll(fds, 2, -1);
@@ -69,11 +79,11 @@ static struct cagma_status *ask_once(struct cagma_serve *serve, size_t capacity,
 
 static struct cagma_status *ask(struct cagma_serve *serve)
 {
-	struct cagma_status *status = ask_once(serve, 64, "");
+	struct cagma_status *status = ask_loop(serve, new_question(64));
 
 	if (status && status->count > status->capacity) {
 		free(status);
-		status = ask_once(serve, CAGMA_GUESTS_MAX, "");
+		status = ask_loop(serve, new_question(CAGMA_GUESTS_MAX));
 	}
 	return status;
 }
@@ -117,13 +127,89 @@ static void send_status(struct cagma_serve *serve, int fd)
 static void send_explanation(struct cagma_serve *serve, int fd,
 			     const char *wanted)
 {
-	struct cagma_status *status = ask_once(serve, 0, wanted);
+	struct cagma_status *status = new_question(0);
 
+	if (status)
+		snprintf(status->wanted, sizeof(status->wanted), "%.*s",
+			 CAGMA_NAME_BYTES - 1, wanted);
+	status = ask_loop(serve, status);
 	if (!status) {
 		send_all(fd, NO_ANSWER);
 		return;
 	}
 	send_json(fd, cagma_answer_explanation(&status->explanation));
+	free(status);
+}
+
+/* A new configuration for the loop; NULL with the reason in `refusal`. */
+static struct cagma_config *read_config(const struct cagma_options *options,
+					char *refusal, size_t size)
+{
+	struct cagma_config *config = malloc(sizeof(*config));
+
+	if (!config) {
+		snprintf(refusal, size, "out of memory");
+		return NULL;
+	}
+	cagma_config_init(config);
+	if (!options->config) {
+		snprintf(refusal, size, "cagmad was started without a "
+			 "configuration file");
+	} else if (!cagma_config_read(config, options->config, refusal, size)) {
+		if (options->policy)
+			cagma_config_use(config, options->policy);
+		return config;
+	}
+	free(config);
+	return NULL;
+}
+
+/* The old configuration is nobody's now. */
+static void retire(struct cagma_serve *serve, struct cagma_config *old,
+		   const struct cagma_config *new)
+{
+	cagma_store_use(serve->store, new);
+	if (serve->reloaded == old) {
+		cagma_config_destroy(old);
+		free(old);
+	}
+	serve->reloaded = (struct cagma_config *)new;
+}
+
+static void discard(struct cagma_config *config)
+{
+	if (!config)
+		return;
+	cagma_config_destroy(config);
+	free(config);
+}
+
+static void send_command(struct cagma_serve *serve, int fd,
+			 const struct cagma_command *command)
+{
+	struct cagma_status *status = new_question(0);
+	struct cagma_config *config = NULL;
+	struct cagma_command *c;
+
+	if (!status) {
+		send_all(fd, NO_ANSWER);
+		return;
+	}
+	c = &status->command;
+	*c = *command;
+	if (c->kind == CAGMA_COMMAND_RELOAD && !*c->refusal)
+		c->config = config = read_config(serve->options, c->refusal,
+						 sizeof(c->refusal));
+	if (!*c->refusal)
+		status = ask_loop(serve, status);
+	if (!status) {
+		discard(config);
+		send_all(fd, NO_ANSWER);
+		return;
+	}
+	if (config)
+		retire(serve, status->command.config, config);
+	send_json(fd, cagma_answer_command(&status->command));
 	free(status);
 }
 
@@ -147,6 +233,7 @@ static void serve_client(struct cagma_serve *serve, int fd)
 {
 	const struct timeval timeout = { .tv_sec = CLIENT_TIMEOUT_S };
 	char request[REQUEST_BYTES] = "";
+	struct cagma_command command;
 	const char *wanted;
 	ssize_t n;
 
@@ -159,6 +246,9 @@ static void serve_client(struct cagma_serve *serve, int fd)
 		send_status(serve, fd);
 	else if ((wanted = explained(request)))
 		send_explanation(serve, fd, wanted);
+	else if (request[n - 1] == '\n' &&
+		 cagma_command_parse(&command, request))
+		send_command(serve, fd, &command);
 	else
 		send_all(fd, "{\"error\":\"unknown request\"}\n");
 }
@@ -228,8 +318,9 @@ static int start_thread(struct cagma_serve *serve)
 }
 
 int cagma_serve_start(struct cagma_serve **out, const char *run_dir,
-		      struct cagma_loop *loop, const struct cagma_store *store,
-		      struct cagma_trace *trace)
+		      struct cagma_loop *loop, struct cagma_store *store,
+		      struct cagma_trace *trace,
+		      const struct cagma_options *options)
 {
 	struct cagma_serve *serve = calloc(1, sizeof(*serve));
 	int err;
@@ -239,6 +330,7 @@ int cagma_serve_start(struct cagma_serve **out, const char *run_dir,
 	serve->loop = loop;
 	serve->store = store;
 	serve->trace = trace;
+	serve->options = options;
 	if (snprintf(serve->path, sizeof(serve->path), "%s/" CAGMA_SOCKET,
 		     run_dir) >= (int)sizeof(serve->path)) {
 		err = -ENAMETOOLONG;
@@ -299,5 +391,6 @@ void cagma_serve_stop(struct cagma_serve *serve)
 	close(serve->listen_fd);
 	close(serve->stop_fd);
 	cagma_queue_destroy(&serve->answers);
+	discard(serve->reloaded);
 	free(serve);
 }

@@ -8,6 +8,7 @@
 #define CAGMA_SERVE_H
 
 #include "loop.h"
+#include "options.h"
 #include "store.h"
 #include "trace.h"
 
@@ -17,12 +18,20 @@
 
 struct cagma_serve;
 
-/* Listens in `run_dir` and starts the thread. -errno. */
+/*
+ * Listens in `run_dir` and starts the thread; `options` say what to reload.
+ * Everything is the caller's, and is needed until cagma_serve_stop(). -errno.
+ */
 int cagma_serve_start(struct cagma_serve **serve, const char *run_dir,
-		      struct cagma_loop *loop, const struct cagma_store *store,
-		      struct cagma_trace *trace);
+		      struct cagma_loop *loop, struct cagma_store *store,
+		      struct cagma_trace *trace,
+		      const struct cagma_options *options);
 
-/* Writes the rest of the trace, removes the socket, ends the thread. */
+/*
+ * To be called when the loop has ended: it may use a config of ours. Writes the
+ * rest of the trace, removes the socket, ends the
+ * thread.
+ */
 void cagma_serve_stop(struct cagma_serve *serve);
 
 #endif

@@ -42,36 +42,25 @@ static void fill_guest(const struct cagma_loop *loop,
 		.lost_samples = guest->reader.lost,
 		.reaction = guest->reaction,
 	};
+	to->exempt = guest->exempt;
 	memcpy(to->uuid, guest->uuid, sizeof(to->uuid));
 	memcpy(to->name, guest->name, sizeof(to->name));
 }
 
-static bool is_called(const struct cagma_guest *guest, const char *wanted)
-{
-	char domid[8];
-
-	snprintf(domid, sizeof(domid), "%u", guest->domid);
-	return !strcmp(guest->name, wanted) || !strcmp(domid, wanted);
-}
-
 static void explain(struct cagma_explanation *to, const char *wanted,
-		    const struct cagma_loop *loop)
+		    struct cagma_loop *loop)
 {
-	to->found = false;
-	for (size_t i = 0; i < loop->guest_count && !to->found; i++) {
-		const struct cagma_guest *guest = loop->guests[i];
+	const struct cagma_guest *guest = cagma_loop_find(loop, wanted);
 
-		if (!is_called(guest, wanted))
-			continue;
-		to->found = true;
-		to->domid = guest->domid;
-		memcpy(to->name, guest->name, sizeof(to->name));
-		to->records = guest->records;
-	}
+	to->found = guest != NULL;
+	if (!guest)
+		return;
+	to->domid = guest->domid;
+	memcpy(to->name, guest->name, sizeof(to->name));
+	to->records = guest->records;
 }
 
-void cagma_status_fill(struct cagma_status *status,
-		       const struct cagma_loop *loop)
+void cagma_status_fill(struct cagma_status *status, struct cagma_loop *loop)
 {
 	uint64_t now_ns = cagma_now_ns();
 
@@ -79,6 +68,8 @@ void cagma_status_fill(struct cagma_status *status,
 		explain(&status->explanation, status->wanted, loop);
 		return;
 	}
+	status->paused = loop->paused;
+	status->leases = loop->leases;
 	status->policy = loop->config->policy->name;
 	status->dry_run = loop->actuator.dry_run;
 	status->up_ns = now_ns - loop->start_ns;

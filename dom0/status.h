@@ -12,7 +12,9 @@
 
 #include <urcu/wfcqueue.h>
 
+#include "command.h"
 #include "guest.h"
+#include "lease.h"
 #include "queue.h"
 
 struct cagma_status_guest {
@@ -21,6 +23,7 @@ struct cagma_status_guest {
 	char name[CAGMA_NAME_BYTES];
 	bool stale;
 	bool stuck;
+	bool exempt;
 	uint64_t age_ns;
 	uint32_t period_ms;		/* of its samples, by its own word */
 	uint64_t alloc_pages;
@@ -53,6 +56,9 @@ struct cagma_status {
 	/* A guest's name or domid; if not empty, only that is explained. */
 	char wanted[CAGMA_NAME_BYTES];
 	struct cagma_explanation explanation;
+	struct cagma_command command;	/* carried out first */
+	bool paused;
+	struct cagma_leases leases;
 	const char *policy;
 	bool dry_run;
 	uint64_t up_ns;
@@ -72,8 +78,7 @@ struct cagma_status {
 
 struct cagma_loop;
 
-/* Fills all but the first three, as far as `capacity` goes. The loop's call. */
-void cagma_status_fill(struct cagma_status *status,
-		       const struct cagma_loop *loop);
+/* Fills all that isn't the asker's, as far as `capacity` goes. The loop's call. */
+void cagma_status_fill(struct cagma_status *status, struct cagma_loop *loop);
 
 #endif

@@ -40,7 +40,7 @@ struct seen {
 };
 
 struct cagma_store {
-	const struct cagma_config *config;
+	atomic_uint_fast64_t retry_max_ns;
 	struct cagma_xen *xen;
 	struct cagma_xs *xs;
 	struct cagma_grants *grants;
@@ -86,25 +86,8 @@ static void read_name(struct cagma_xs *xs, uint16_t domid,
 			*c = '_';
 }
 
-static void set_limits(struct cagma_guest *guest,
-		       const struct cagma_config *config, uint64_t static_max)
-{
-	const struct cagma_guest_config *own =
-		cagma_config_guest(config, guest->name);
-
-	guest->max_pages = static_max;
-	guest->min_pages = config->min_pages;
-	guest->weight = own && own->weight ? own->weight : 1;
-	if (own && own->max_pages)
-		guest->max_pages = cagma_min(own->max_pages, static_max);
-	if (own && own->min_pages)
-		guest->min_pages = own->min_pages;
-	guest->min_pages = cagma_min(guest->min_pages, guest->max_pages);
-}
-
 static int read_limits(struct cagma_store *store, struct cagma_guest *guest)
 {
-	uint64_t static_max;
 	int err;
 
 	read_name(store->xs, guest->domid, guest->name);
@@ -112,12 +95,10 @@ static int read_limits(struct cagma_store *store, struct cagma_guest *guest)
 			 &guest->target_pages);
 	if (!err)
 		err = read_pages(store->xs, guest->domid, "memory/static-max",
-				 &static_max);
+				 &guest->static_max_pages);
 	/* A guest that has more than its maximum is nothing to be acted upon. */
-	if (!err && static_max < guest->target_pages)
+	if (!err && guest->static_max_pages < guest->target_pages)
 		err = -ERANGE;
-	if (!err)
-		set_limits(guest, store->config, static_max);
 	return err;
 }
 
@@ -209,7 +190,7 @@ static void refuse(struct cagma_store *store, struct seen *seen,
 		   const char *reason, uint64_t now_ns)
 {
 	seen->refused_ns = cagma_clamp(2 * seen->refused_ns, REFUSED_MIN_NS,
-				       store->config->retry_max_ns);
+				       atomic_load(&store->retry_max_ns));
 	seen->look_ns = now_ns + seen->refused_ns;
 	seen->reason = reason;
 	seen->refusals++;
@@ -450,7 +431,7 @@ int cagma_store_open(struct cagma_store **out,
 
 	if (!store)
 		return -ENOMEM;
-	store->config = config;
+	atomic_init(&store->retry_max_ns, config->retry_max_ns);
 	store->attached = attached;
 	store->mirror.fd = store->released.fd = -1;
 	store->seen = calloc(CAGMA_GUESTS_MAX, sizeof(*store->seen));
@@ -504,6 +485,12 @@ int cagma_store_start(struct cagma_store **out,
 	if (err)
 		cagma_store_close(*out);
 	return err;
+}
+
+void cagma_store_use(struct cagma_store *store,
+		     const struct cagma_config *config)
+{
+	atomic_store(&store->retry_max_ns, config->retry_max_ns);
 }
 
 struct cagma_queue *cagma_store_mirror(struct cagma_store *store)

@@ -43,6 +43,10 @@ int cagma_store_start(struct cagma_store **store,
 struct cagma_queue *cagma_store_mirror(struct cagma_store *store);
 struct cagma_queue *cagma_store_released(struct cagma_store *store);
 
+/* Takes over what concerns the store; any thread. The config isn't kept. */
+void cagma_store_use(struct cagma_store *store,
+		     const struct cagma_config *config);
+
 /*
  * The domains in quarantine; NULL if there never was one. For any thread that
  * is registered with RCU, valid within its rcu_read_lock().

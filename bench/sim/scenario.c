@@ -180,6 +180,7 @@ static const struct {
 	{ "reboots", VERB_REBOOTS, false, 0 },
 	{ "takes", VERB_TAKES, true, 1 },
 	{ "returns", VERB_RETURNS, true, 1 },
+	{ "reserves", VERB_RESERVES, true, 1 },
 	{ "killed", VERB_KILLED, true, 0 },
 	{ "stopped", VERB_STOPPED, true, 1 },
 };

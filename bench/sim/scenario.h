@@ -43,6 +43,7 @@ enum scenario_verb {
 	VERB_REBOOTS,
 	VERB_TAKES,	/* host: another domain of that size is created */
 	VERB_RETURNS,	/* host: and destroyed */
+	VERB_RESERVES,	/* host: value = size, for a domain to come */
 	VERB_KILLED,	/* host: the daemon, with -9; it is started again */
 	VERB_STOPPED,	/* host: the daemon, for value ms */
 	VERB_EXPECT,

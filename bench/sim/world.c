@@ -20,6 +20,7 @@
 #define TURNS_MS	30000u
 #define FIRST_OTHER	3000u		/* domid of domains without a module */
 #define OTHERS_MAX	64u
+#define LEASE_NS	(60 * CAGMA_NS_PER_S)
 
 struct world_guest {
 	const struct scenario_guest *is;
@@ -369,6 +370,12 @@ static void on_host(struct world *w, const struct scenario_event *e)
 		create_other(w, e->value);
 	else if (e->verb == VERB_RETURNS)
 		destroy_other(w, e->value);
+	else if (e->verb == VERB_RESERVES)
+		cagma_lease_add(&w->daemon.loop.leases,
+				cagma_mib_to_pages(e->value),
+				cagma_now_ns() + LEASE_NS,
+				w->daemon.loop.domains,
+				w->daemon.loop.domain_count);
 	else if (e->verb == VERB_KILLED)
 		kill_daemon(w);
 	else if (e->verb == VERB_STOPPED)

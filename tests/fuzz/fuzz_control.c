@@ -23,6 +23,7 @@ int fuzz_poll(struct pollfd *fds, nfds_t count, int timeout);
 
 static struct cagma_config config;
 static struct cagma_loop loop;
+static struct cagma_options options;
 static struct cagma_serve serve;
 static struct cagma_guest guests[GUESTS_MAX];
 static struct cagma_guest *table[GUESTS_MAX];
@@ -39,6 +40,7 @@ int fuzz_poll(struct pollfd *fds, nfds_t count, int timeout)
 		struct cagma_status *status = cagma_container_of(
 			node, struct cagma_status, node);
 
+		cagma_command_run(&loop, &status->command);
 		cagma_status_fill(status, &loop);
 		cagma_queue_push(status->reply, &status->node);
 	}
@@ -51,6 +53,14 @@ cagma_store_quarantine(const struct cagma_store *store)
 {
 	(void)store;
 	return quarantine->count ? quarantine : NULL;
+}
+
+void cagma_store_use(struct cagma_store *store,
+		     const struct cagma_config *c)
+{
+	(void)store;
+	(void)c;
+	fuzz_must(false);	/* there is no file to be reloaded */
 }
 
 static void fill_quarantine(uint8_t seed)
@@ -78,6 +88,8 @@ static void fill_guest(struct cagma_guest *guest, uint8_t seed)
 	memset(guest->uuid, seed, sizeof(guest->uuid));
 	guest->facts.alloc_pages = word;
 	guest->target_pages = word;
+	guest->static_max_pages = word;
+	guest->max_pages = word;
 	guest->track.any = seed & 1;
 	guest->track.last.available_pages = word;
 	guest->reader.lost = word;
@@ -98,6 +110,8 @@ static void fill_loop(size_t count, uint8_t seed)
 		fill_guest(&guests[i], (uint8_t)(seed + i));
 	fill_quarantine(seed);
 	loop.guest_count = count;
+	loop.paused = false;
+	loop.leases = (struct cagma_leases){ .last_id = seed };
 	loop.actuator.spare_pages = (int8_t)seed * INT64_C(0x100000000);
 	loop.host.total_pages = seed * UINT64_C(0x0101010101010101);
 }
@@ -116,6 +130,7 @@ static void init(void)
 	fuzz_must(!cagma_queue_init(&loop.asked));
 	fuzz_must(!cagma_queue_init(&serve.answers));
 	serve.loop = &loop;
+	serve.options = &options;
 	serve.stop_fd = eventfd(0, EFD_CLOEXEC);
 }
 
@@ -148,8 +163,12 @@ static void check_reply(const char *reply, bool status)
 	fuzz_must(json && json_object_is_type(json, json_type_object));
 	error = json_object_object_get_ex(json, "error", &field);
 	fuzz_must(!(status && error));
-	if (!status && !error)
+	if (!status && !error &&
+	    !json_object_object_get_ex(json, "done", &field))
 		check_explanation(json);
+	for (size_t i = 0; i < loop.guest_count; i++)
+		fuzz_must(guests[i].min_pages <= guests[i].max_pages &&
+			  guests[i].max_pages <= guests[i].static_max_pages);
 	if (status) {
 		fuzz_must(json_object_object_get_ex(json, "guests", &field));
 		fuzz_must(json_object_array_length(field) == loop.guest_count);

@@ -211,8 +211,12 @@ static void check_parser(void)
 
 /* ---- attaching ---- */
 
-static void check_guest(const struct cagma_guest *guest)
+static struct cagma_config config;
+
+/* As the loop does, when it takes the guest over. */
+static void check_guest(struct cagma_guest *guest)
 {
+	cagma_config_apply(&config, guest);
 	fuzz_must(memchr(guest->name, '\0', sizeof(guest->name)));
 	fuzz_must(guest->name[0] && is_plain(guest->name));
 	fuzz_must(guest->min_pages <= guest->max_pages);
@@ -232,7 +236,7 @@ static void look_twice(struct cagma_store *store, enum cagma_lie lie)
 	for (int i = 0; i < 2; i++) {
 		struct cds_wfcq_node *node;
 
-		at_ns += store->config->retry_max_ns;
+		at_ns += atomic_load(&store->retry_max_ns);
 		store->next_look_ns = 0;
 		cagma_store_step(store, at_ns);
 		cagma_queue_ack(store->attached);
@@ -253,7 +257,6 @@ static void look_twice(struct cagma_store *store, enum cagma_lie lie)
 
 static struct cagma_store *open_store(void)
 {
-	static struct cagma_config config;
 	static struct cagma_queue attached;
 	static struct cagma_store *store;
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "command.h"
 #include "daemon.h"
 #include "fake_daemon.h"
 #include "fake_host.h"
@@ -688,6 +689,116 @@ static void test_K2_late_timer_is_one_pass(void **state)
 	assert_int_equal(passes, 11);
 }
 
+/* ---- the operator ---- */
+
+/* NULL: it was carried out. */
+static const char *tell(const char *request)
+{
+	static struct cagma_command command;
+
+	assert_true(cagma_command_parse(&command, request));
+	cagma_command_run(&d.loop, &command);
+	return *command.refusal ? command.refusal : NULL;
+}
+
+static void test_paused_guest_is_left_alone(void **state)
+{
+	struct fake_guest *web = add(5, 512 * MIB), *db = add(6, 512 * MIB);
+
+	(void)state;
+	run(2 * S);
+	assert_null(tell("pause 5\n"));
+	web->used_pages += 100 * MIB;
+	db->used_pages += 100 * MIB;
+	run(3 * S);
+	assert_int_equal(served(web)->target_pages, 512 * MIB);
+	assert_true(served(db)->target_pages >= 600 * MIB);
+	assert_null(tell("resume 5\n"));
+	run(3 * S);
+	assert_true(served(web)->target_pages >= 600 * MIB);
+	assert_non_null(tell("pause nobody\n"));
+}
+
+static void test_everybody_can_be_paused(void **state)
+{
+	struct fake_guest *web = add(5, 512 * MIB);
+	size_t ops;
+
+	(void)state;
+	run(2 * S);
+	assert_null(tell("pause\n"));
+	ops = fake_op_count();
+	web->used_pages = 50 * MIB;
+	run(30 * S);
+	assert_int_equal(served(web)->target_pages, 512 * MIB);
+	assert_int_equal(fake_op_find(ops, FAKE_OP_LIMIT, 5), fake_op_count());
+	assert_null(tell("resume\n"));
+	run(15 * S);
+	assert_true(served(web)->target_pages < 200 * MIB);
+}
+
+static void test_limits_are_set(void **state)
+{
+	struct fake_guest *web = add(5, 512 * MIB);
+
+	(void)state;
+	run(2 * S);
+	assert_null(tell("set 5 min=600\n"));
+	run(2 * S);
+	assert_int_equal(served(web)->target_pages, 600 * MIB);
+	assert_string_equal(tell("set 5 max=500\n"),
+			    "its minimum would be above its maximum");
+	assert_string_equal(tell("set 5 max=5000\n"),
+			    "5's static-max is 4096 MiB");
+	assert_int_equal(served(web)->max_pages, 4 * GIB);
+	assert_null(tell("set 5 min=64 max=700 weight=9\n"));
+	assert_int_equal(served(web)->weight, 9);
+	web->used_pages = GIB;
+	run(3 * S);
+	assert_int_equal(served(web)->target_pages, 700 * MIB);
+}
+
+static void test_configuration_is_reloaded(void **state)
+{
+	static struct cagma_config other;
+	struct fake_guest *web = add(5, 512 * MIB);
+	struct cagma_command command;
+
+	(void)state;
+	run(2 * S);
+	cagma_config_init(&other);
+	other.min_pages = 600 * MIB;
+	other.hard_pages = 100 * MIB;
+	cagma_command_parse(&command, "reload\n");
+	command.config = &other;
+	cagma_command_run(&d.loop, &command);
+	assert_ptr_equal(command.config, &d.config);
+	run(2 * S);
+	assert_int_equal(served(web)->target_pages, 600 * MIB);
+	assert_int_equal(d.loop.actuator.hard_pages, 100 * MIB);
+	command.config = &d.config;
+	cagma_command_run(&d.loop, &command);
+}
+
+static void test_M6_reserved_memory_is_given_to_nobody(void **state)
+{
+	struct fake_guest *web = add(5, 512 * MIB);
+	uint64_t most;
+
+	(void)state;
+	run(2 * S);
+	add_filler(800 * MIB);
+	assert_null(tell("reserve 600 60\n"));
+	web->used_pages += GIB;
+	run(5 * S);
+	most = 512 * MIB + 200 * MIB;
+	assert_true(served(web)->target_pages <= most);
+	assert_true(fake_free_pages() >= 664 * MIB);
+	assert_null(tell("release 1\n"));
+	run(5 * S);
+	assert_true(served(web)->target_pages > most);
+}
+
 /* ---- hostile guests ---- */
 
 /* `reason` NULL: the domain isn't in quarantine. */
@@ -1150,6 +1261,11 @@ int main(void)
 		RUNNING(test_G5_G7_impossible_samples_are_no_sign_of_life),
 		RUNNING(test_L5_guest_that_was_paused_long_is_not_silent),
 		RUNNING(test_L5_paused_guest_is_held),
+		RUNNING(test_M6_reserved_memory_is_given_to_nobody),
+		RUNNING(test_configuration_is_reloaded),
+		RUNNING(test_limits_are_set),
+		RUNNING(test_everybody_can_be_paused),
+		RUNNING(test_paused_guest_is_left_alone),
 		RUNNING(test_K2_late_timer_is_one_pass),
 		RUNNING(test_G1_wrong_magic_is_refused_and_backed_off),
 		RUNNING(test_G18_G19_bad_grant_or_port),

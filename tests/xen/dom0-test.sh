@@ -233,6 +233,62 @@ test_L4_destroyed_guest_is_let_go() {
 		expect 10 "Xen frees domain $domid" domain_is_gone "$domid"
 }
 
+# The operator speaks to the daemon that serves the guests.
+test_settings_are_changed_and_reloaded() {
+	local said min
+	cagmactl set pv min=150 || because "set failed" || return
+	expect 10 "pv is raised to its minimum" at_least pv target_kib $((150 * 1024)) || return
+	! said=$(cagmactl set pv min=100000 2>&1) || because "a wrong minimum is taken" || return
+	[[ $said == "cagmactl: its minimum would be above its maximum" ]] ||
+		because "it said: $said" || return
+	echo 'min_mib = 1;' >>"$config"
+	! said=$(cagmactl reload 2>&1) || because "a wrong file is taken" || return
+	[[ $said == *"min_mib must be between"* ]] || because "it said: $said" || return
+	(($(field pv min_kib) == 150 * 1024)) || because "a refused file changed something" || return
+	sed -i '$d' "$config"
+	cagmactl reload || because "reload failed" || return
+	min=$(field pv min_kib)
+	((min < 150 * 1024)) || because "the minimum is still $min KiB"
+}
+
+test_paused_guest_is_left_alone() {
+	local before
+	expect 60 "pv is at rest" arrived pv || return
+	cagmactl pause pv || because "pause failed" || return
+	[[ $(cagmactl status) == *" pv "*" paused "* ]] || because "it isn't shown" || return
+	before=$(field pv target_kib)
+	guest_run pv "echo 1 >/sys/module/cagma/parameters/raise"
+	sleep 2	# eight readings of its page
+	(($(field pv target_kib) == before)) || because "its target moved" || return
+	cagmactl resume pv
+}
+
+# M6: the daemon frees and keeps what a new domain will need.
+test_M6_memory_is_reserved() {
+	local said lease spare
+	spare=$(cagmactl --json status | sed 's/.*"spare_kib":\([0-9-]*\).*/\1/')
+	said=$(cagmactl reserve $((spare / 1024 - 100)) 60) || because "it failed: $said" || return
+	lease=${said#lease }
+	[[ $(cagmactl status) == *"lease $lease: "* ]] || because "the lease isn't shown" || return
+	cagmactl release "$lease" || because "release failed" || return
+	[[ $(cagmactl status) != *"lease $lease: "* ]] || because "the lease is still there" || return
+	! said=$(cagmactl reserve 100G 2>&1) || because "100 GiB are there?" || return
+	[[ $said == *"Nothing is reserved."* ]] || because "it said: $said" || return
+	[[ $(cagmactl status) != *"lease "*": "* ]] || because "a lease was kept"
+}
+
+# D13: what xl sets is taken over, not fought.
+test_D13_mem_set_is_taken_over() {
+	local target
+	expect 60 "pv is at rest" arrived pv || return
+	xl mem-set pv 300 || because "xl mem-set failed" || return
+	expect 10 "the daemon takes it over" at_least pv target_kib $((300 * 1024 - 8)) || return
+	[[ $(cagmactl history pv) == *" foreign"* ]] || because "it isn't explained" || return
+	target=$(field pv target_kib)
+	expect 10 "pv arrives" arrived pv || return
+	((target == $(field pv target_kib))) || because "it was fought"
+}
+
 test_daemon_stops_cleanly() {
 	stop_daemon || because "exit status $?" || return
 	daemon_is_silent || because "it still answers"

@@ -9,6 +9,8 @@
 . /cagma/in/lib.sh
 
 readonly RESULTS=$CAGMA_OUT/results
+config=/tmp/cagmad.conf
+echo '# all defaults' >$config
 daemon=
 
 # ---- how a test is run ----
@@ -108,7 +110,7 @@ offer_differs() {
 
 start_daemon() {
 	daemons=$((daemons + 1))
-	cagmad "$@" --trace "$CAGMA_OUT/trace-$daemons.jsonl" \
+	cagmad --config "$config" "$@" --trace "$CAGMA_OUT/trace-$daemons.jsonl" \
 		2>>"$CAGMA_OUT/cagmad.log" &
 	daemon=$!
 }
