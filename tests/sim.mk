@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Included by the Makefile.
 # make sim        cagma-sim, the simulator
+# make bench-pass what a periodic pass costs, for 16 to 4,095 guests
 # make check-sim  every scenario of tests/scenarios, and SIM_RANDOM random ones
 
 SIM := $(BUILD)/sim
@@ -22,6 +23,12 @@ $(BUILD)/bench/cagma-sim: $(SIM_OBJS)
 	$(Q)$(CC) $(CFLAGS) $(CHECK_LDFLAGS) -pthread -o $@ $^ \
 		$(shell pkg-config --libs liburcu json-c libconfig)
 
+$(BUILD)/bench/pass: $(SIM)/bench/pass.o $(filter-out $(SIM)/bench/%,$(SIM_OBJS))
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(CFLAGS) $(CHECK_LDFLAGS) -pthread -o $@ $^ \
+		$(shell pkg-config --libs liburcu json-c libconfig)
+
 $(CHECK)/cagma-sim: $(SIM_SAN_OBJS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CHECK_CFLAGS) $(CHECK_LDFLAGS) -pthread -o $@ $^ \
@@ -29,7 +36,9 @@ $(CHECK)/cagma-sim: $(SIM_SAN_OBJS)
 
 -include $(wildcard $(SIM)/*/*.d $(SIM)/*/*/*.d)
 
-.PHONY: sim check-sim
+.PHONY: sim check-sim bench-pass
+bench-pass: $(BUILD)/bench/pass
+	$(Q)$(BUILD)/bench/pass
 sim: $(BUILD)/bench/cagma-sim
 check-sim: $(BUILD)/bench/cagma-sim $(CHECK)/cagma-sim
 	$(Q)LIBS="$(shell pkg-config --libs liburcu json-c libconfig)" \
