@@ -62,6 +62,13 @@ for word in $($SIM --words); do
 done
 report docs_name_every_word_of_a_scenario "${missing:+docs/simulator.md lacks$missing}"
 
+refuses ctl_unknown_command 2 "^cagmactl: unknown command 'fly'$" $CAGMACTL fly
+refuses ctl_set_without_values 2 '^cagmactl: set takes a domain and min=' \
+	$CAGMACTL set web
+refuses ctl_bad_size 2 '^cagmactl: "4T" is no size' $CAGMACTL reserve 4T
+refuses ctl_no_daemon 1 '^cagmactl: cagmad is not running' \
+	$CAGMACTL --run-dir "$dir" reserve 4G
+
 check_config unknown_setting 'reserve_mb = 1;' 'unknown setting "reserve_mb"'
 check_config text_for_a_number 'reserve_mib = "1";' \
 	'reserve_mib must be a whole number'
