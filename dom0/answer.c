@@ -153,6 +153,7 @@ struct json_object *cagma_answer_status(const struct cagma_status *s,
 	add_signed(o, "spare_kib", s->spare_pages * 4);
 	add(o, "hard_reserve_kib", cagma_pages_to_kib(s->hard_pages));
 	add(o, "reserve_kib", cagma_pages_to_kib(s->reserve_pages));
+	add(o, "unattached", s->unattached);
 	add(o, "emergencies", s->emergencies);
 	add(o, "answered", s->answered);
 	add(o, "target_changes", s->target_changes);

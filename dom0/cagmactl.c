@@ -14,6 +14,7 @@
 
 #include <json-c/json.h>
 
+#include "doctor.h"
 #include "serve.h"
 
 #define TIMEOUT_S 5
@@ -420,6 +421,20 @@ static int top(const struct call *call)
 	return EXIT_FAILURE;
 }
 
+/* ---- doctor ---- */
+
+#define XL_CONF "/etc/xen/xl.conf"
+
+static int doctor(const struct call *call)
+{
+	struct json_object *s = ask(call->run_dir, "status\n");
+	int complaints = cagma_doctor_look(s, XL_CONF);
+
+	if (s)
+		json_object_put(s);
+	return complaints || fflush(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 /* ---- commands ---- */
 
 struct command {
@@ -434,6 +449,7 @@ struct command {
 static const struct command commands[] = {
 	{ "status", NULL, 0, 0, "no argument", print_status, NULL },
 	{ "top", NULL, 0, 0, "no argument", NULL, top },
+	{ "doctor", NULL, 0, 0, "no argument", NULL, doctor },
 	{ "explain", NULL, 1, 1, "a domain's name or id", print_explanation,
 	  NULL },
 	{ "history", "explain", 1, 1, "a domain's name or id", print_history,
@@ -516,6 +532,7 @@ static void print_help(void)
 	       "Shows what the running cagmad sees and does, and tells it what to do.\n\n"
 	       "  status             the host and all guests\n"
 	       "  top                the same, every second\n"
+	       "  doctor             what is wrong on this host, if anything\n"
 	       "  explain DOMAIN     the last change of a guest's target, and why\n"
 	       "  history DOMAIN     its last changes, the newest last\n"
 	       "  pause [DOMAIN]     leave a guest, or all, as it is\n"

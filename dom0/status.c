@@ -60,6 +60,17 @@ static void explain(struct cagma_explanation *to, const char *wanted,
 	to->records = guest->records;
 }
 
+static size_t domains_beside(const struct cagma_loop *loop)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < loop->domain_count; i++)
+		count += loop->domains[i].domid && !loop->domains[i].dying;
+	for (size_t i = 0; i < loop->guest_count; i++)
+		count -= count && loop->guests[i]->present;
+	return count;
+}
+
 void cagma_status_fill(struct cagma_status *status, struct cagma_loop *loop)
 {
 	uint64_t now_ns = cagma_now_ns();
@@ -82,6 +93,7 @@ void cagma_status_fill(struct cagma_status *status, struct cagma_loop *loop)
 	status->answered = loop->answered;
 	status->target_changes = loop->target_changes;
 	status->invariant_violations = loop->violations;
+	status->unattached = domains_beside(loop);
 	status->count = loop->guest_count;
 	for (size_t i = 0; i < loop->guest_count && i < status->capacity; i++)
 		fill_guest(loop, loop->guests[i], now_ns, &status->guest[i]);

@@ -71,6 +71,7 @@ struct cagma_status {
 	uint64_t answered;
 	uint64_t target_changes;
 	uint64_t invariant_violations;
+	size_t unattached;		/* domains beside them and dom0 */
 	size_t count;			/* guests there are */
 	size_t capacity;		/* guests that fit below */
 	struct cagma_status_guest guest[];

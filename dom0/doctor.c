@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "doctor.h"
+
+static int complaints;
+
+static void complain(const char *format, ...)
+{
+	va_list args;
+
+	complaints++;
+	printf("warning: ");
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	printf("\n");
+}
+
+static void approve(const char *what)
+{
+	printf("ok: %s\n", what);
+}
+
+static long long number(struct json_object *from, const char *key)
+{
+	struct json_object *value = NULL;
+
+	json_object_object_get_ex(from, key, &value);
+	return value ? (long long)json_object_get_int64(value) : 0;
+}
+
+static const char *text(struct json_object *from, const char *key)
+{
+	struct json_object *value = NULL;
+
+	json_object_object_get_ex(from, key, &value);
+	return value ? json_object_get_string(value) : "";
+}
+
+static bool truth(struct json_object *from, const char *key)
+{
+	struct json_object *value = NULL;
+
+	json_object_object_get_ex(from, key, &value);
+	return json_object_get_boolean(value);
+}
+
+static size_t list(struct json_object *from, const char *key,
+		   struct json_object **found)
+{
+	*found = NULL;
+	json_object_object_get_ex(from, key, found);
+	return *found ? json_object_array_length(*found) : 0;
+}
+
+/* ---- the host ---- */
+
+/* The value of the last such line; false if there is none. */
+static bool read_setting(const char *path, const char *key, char *value,
+			 size_t size)
+{
+	FILE *file = fopen(path, "re");
+	char line[256];
+	bool found = false;
+
+	while (file && fgets(line, sizeof(line), file)) {
+		const char *rest = line + strspn(line, " \t");
+		size_t length = strlen(key);
+
+		if (strncmp(rest, key, length))
+			continue;
+		rest += length;
+		rest += strspn(rest, " \t");
+		if (*rest != '=')
+			continue;
+		rest += 1 + strspn(rest + 1, " \t\"'");
+		snprintf(value, size, "%.*s", (int)strcspn(rest, "\"' \t\n"),
+			 rest);
+		found = true;
+	}
+	if (file)
+		fclose(file);
+	return found;
+}
+
+static void look_at_xl(const char *xl_conf)
+{
+	char value[32] = "auto";
+
+	read_setting(xl_conf, "autoballoon", value, sizeof(value));
+	if (!strcmp(value, "off") || !strcmp(value, "0"))
+		approve("xl takes no memory from dom0 (autoballoon)");
+	else
+		complain("autoballoon is \"%s\" in %s: unless dom0_mem is set on Xen's "
+			 "command line, xl shrinks dom0 for a new guest instead of "
+			 "using what cagmad freed; set it to \"off\"", value,
+			 xl_conf);
+}
+
+static void look_at_devices(void)
+{
+	static const char *const devices[] = { "/dev/xen/gntdev",
+					       "/dev/xen/evtchn",
+					       "/dev/xen/privcmd" };
+	bool all = true;
+
+	for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++) {
+		if (!access(devices[i], R_OK | W_OK))
+			continue;
+		all = false;
+		complain("%s can't be opened: is this dom0, and its module loaded?",
+			 devices[i]);
+	}
+	if (all)
+		approve("Xen's devices are there");
+}
+
+/* ---- the daemon ---- */
+
+static void look_at_daemon(struct json_object *s)
+{
+	if (truth(s, "dry_run"))
+		complain("cagmad is on a dry run: it changes nothing");
+	if (truth(s, "paused"))
+		complain("cagmad is paused: it changes nothing");
+	if (!strcmp(text(s, "policy"), "static"))
+		complain("the policy is static: nothing is ever changed");
+	if (number(s, "invariant_violations"))
+		complain("%lld invariants were broken: please report this",
+			 number(s, "invariant_violations"));
+	if (number(s, "spare_kib") < number(s, "reserve_kib"))
+		complain("%lld MiB are spare and %lld should be: emergencies may have "
+			 "to wait for donors", number(s, "spare_kib") / 1024,
+			 number(s, "reserve_kib") / 1024);
+	else
+		approve("the reserve is full");
+	if (number(s, "unattached"))
+		complain("%lld domains have no page: their memory is left as it is; "
+			 "load the module in them", number(s, "unattached"));
+}
+
+static void look_at_guests(struct json_object *s)
+{
+	struct json_object *guests, *refused;
+	size_t count = list(s, "guests", &guests);
+	int before = complaints;
+
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *g = json_object_array_get_idx(guests, i);
+
+		if (strcmp(text(g, "state"), "live"))
+			complain("%s is %s", text(g, "name"), text(g, "state"));
+		if (truth(g, "stuck"))
+			complain("%s doesn't give back memory: it has %lld MiB, its target "
+				 "is %lld", text(g, "name"),
+				 number(g, "alloc_kib") / 1024,
+				 number(g, "target_kib") / 1024);
+		if (number(g, "max_kib") <= number(g, "min_kib"))
+			complain("%s has no room to move: its minimum is its maximum",
+				 text(g, "name"));
+	}
+	count = list(s, "quarantined", &refused);
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *q = json_object_array_get_idx(refused, i);
+
+		complain("%s is in quarantine: %s", text(q, "name"),
+			 text(q, "reason"));
+	}
+	if (complaints == before)
+		approve("nothing is wrong with any guest");
+}
+
+int cagma_doctor_look(struct json_object *status, const char *xl_conf)
+{
+	complaints = 0;
+	look_at_devices();
+	look_at_xl(xl_conf);
+	if (!status) {
+		complain("cagmad doesn't run");
+		return complaints;
+	}
+	look_at_daemon(status);
+	look_at_guests(status);
+	return complaints;
+}

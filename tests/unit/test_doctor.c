@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What cagmactl doctor complains of. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "doctor.c"
+#include "unit.h"
+
+#define GOOD "\"policy\":\"cagma\",\"spare_kib\":300000,\"reserve_kib\":131072"
+#define GUEST "\"name\":\"web\",\"min_kib\":100,\"max_kib\":200,\"state\":"
+
+static char path[] = "/tmp/cagma-test-doctor-XXXXXX";
+
+static int write_conf(void **state)
+{
+	int fd = mkstemp(path);
+
+	(void)state;
+	if (fd < 0)
+		return -1;
+	close(fd);
+	return 0;
+}
+
+static int remove_conf(void **state)
+{
+	(void)state;
+	return unlink(path);
+}
+
+static void set_conf(const char *line)
+{
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	fputs(line, file);
+	fclose(file);
+}
+
+/* Complaints of the daemon's state alone. */
+static int look(const char *json)
+{
+	struct json_object *s = json_tokener_parse(json);
+
+	assert_non_null(s);
+	complaints = 0;
+	look_at_daemon(s);
+	look_at_guests(s);
+	json_object_put(s);
+	return complaints;
+}
+
+static int look_at_line(const char *line)
+{
+	set_conf(line);
+	complaints = 0;
+	look_at_xl(path);
+	return complaints;
+}
+
+static void test_M8_autoballoon_is_found(void **state)
+{
+	(void)state;
+	assert_int_equal(look_at_line("autoballoon=\"off\"\n"), 0);
+	assert_int_equal(look_at_line("autoballoon = 0\n"), 0);
+	assert_int_equal(look_at_line("autoballoon=\"auto\"\n"), 1);
+	assert_int_equal(look_at_line("autoballoon=1\n"), 1);
+	assert_int_equal(look_at_line("#autoballoon=\"off\"\n"), 1);
+	assert_int_equal(look_at_line(""), 1);
+	complaints = 0;
+	look_at_xl("/nonexistent");
+	assert_int_equal(complaints, 1);
+}
+
+static void test_healthy_daemon_gets_no_complaint(void **state)
+{
+	(void)state;
+	assert_int_equal(look("{" GOOD "}"), 0);
+	assert_int_equal(look("{" GOOD ",\"guests\":[{" GUEST "\"live\"}],"
+			      "\"quarantined\":[]}"), 0);
+}
+
+static void test_each_trouble_is_named(void **state)
+{
+	static const char *const troubles[] = {
+		"{" GOOD ",\"dry_run\":true}",
+		"{" GOOD ",\"paused\":true}",
+		"{" GOOD ",\"invariant_violations\":1}",
+		"{" GOOD ",\"unattached\":2}",
+		"{\"policy\":\"static\",\"spare_kib\":1,\"reserve_kib\":1}",
+		"{\"policy\":\"cagma\",\"spare_kib\":-5,\"reserve_kib\":1}",
+		"{" GOOD ",\"guests\":[{" GUEST "\"stale\"}]}",
+		"{" GOOD ",\"guests\":[{" GUEST "\"live\",\"stuck\":true}]}",
+		"{" GOOD ",\"guests\":[{\"state\":\"live\",\"min_kib\":5,\"max_kib\":5}]}",
+		"{" GOOD ",\"quarantined\":[{\"name\":\"x\",\"reason\":\"y\"}]}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(troubles); i++)
+		assert_int_equal(look(troubles[i]), 1);
+}
+
+static void test_missing_daemon_is_a_trouble(void **state)
+{
+	int without_devices;
+
+	(void)state;
+	set_conf("autoballoon=\"off\"\n");
+	complaints = 0;
+	look_at_devices();
+	without_devices = complaints;
+	assert_int_equal(cagma_doctor_look(NULL, path), without_devices + 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_M8_autoballoon_is_found),
+		cmocka_unit_test(test_healthy_daemon_gets_no_complaint),
+		cmocka_unit_test(test_each_trouble_is_named),
+		cmocka_unit_test(test_missing_daemon_is_a_trouble),
+	};
+
+	return cmocka_run_group_tests(tests, write_conf, remove_conf);
+}
