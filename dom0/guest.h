@@ -80,4 +80,8 @@ struct cagma_guest {
 	struct cds_wfcq_node handover_node;
 };
 
+/* I7: with its page, a guest costs the daemon 16 KiB at most. */
+_Static_assert(sizeof(struct cagma_guest) <= (16 - 4) * 1024,
+	       "a guest has become too large");
+
 #endif

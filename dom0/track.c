@@ -157,9 +157,10 @@ uint64_t cagma_track_swap_in(const struct cagma_track *track, uint64_t now_ns,
 bool cagma_track_covers(const struct cagma_track *track, uint64_t now_ns,
 			uint64_t window_ns)
 {
-	const struct cagma_point *point, *oldest = NULL;
+	uint32_t kept = track->count < CAGMA_TRACK_POINTS - 1 ?
+				track->count : CAGMA_TRACK_POINTS - 1;
+	const struct cagma_point *oldest =
+		&track->point[(track->count - kept) % CAGMA_TRACK_POINTS];
 
-	for (uint32_t i = 0; (point = recent(track, i, 0)); i++)
-		oldest = point;
-	return oldest && oldest->time_ns <= cagma_less(now_ns, window_ns);
+	return kept && oldest->time_ns <= cagma_less(now_ns, window_ns);
 }
