@@ -15,9 +15,11 @@
 # make coverage   what the unit tests reach (tests/coverage.mk)
 # make model      the shared page's protocol in Spin, and its mutants
 # make module     the guest module for the images' kernel
-# make install    daemon, tool, unit file, manual pages (DESTDIR, PREFIX)
+# make install    daemon, tool, unit file, settings unless there are some, manual
+#                 pages (DESTDIR, PREFIX, SYSCONFDIR)
 
 PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
 DESTDIR ?=
 CC = gcc
 PYTHON = python3
@@ -261,7 +263,10 @@ install: all
 	install -m 644 docs/cagmad.8 docs/cagmactl.8 \
 		$(DESTDIR)$(PREFIX)/share/man/man8/
 	install -m 644 docs/cagma.4 $(DESTDIR)$(PREFIX)/share/man/man4/
-	sed 's|@PREFIX@|$(PREFIX)|' dom0/cagmad.service.in \
+	install -d $(DESTDIR)$(SYSCONFDIR)
+	[ -e $(DESTDIR)$(SYSCONFDIR)/cagmad.conf ] || \
+		install -m 644 dom0/cagmad.conf $(DESTDIR)$(SYSCONFDIR)/
+	sed 's|@PREFIX@|$(PREFIX)|; s|@SYSCONFDIR@|$(SYSCONFDIR)|' dom0/cagmad.service.in \
 		> $(DESTDIR)$(PREFIX)/lib/systemd/system/cagmad.service
 
 include tests/fuzz.mk tests/coverage.mk

@@ -149,10 +149,20 @@ report tests_in_the_manual_exist "$missing"
 missing=
 make -s install DESTDIR="$dir/root" PREFIX=/usr >/dev/null 2>&1 || missing="make install failed"
 for file in sbin/cagmad sbin/cagmactl share/man/man4/cagma.4 share/man/man8/cagmad.8 \
-	share/man/man8/cagmactl.8 lib/systemd/system/cagmad.service; do
+	share/man/man8/cagmactl.8 lib/systemd/system/cagmad.service ../etc/cagmad.conf; do
 	[[ -s $dir/root/usr/$file ]] || missing+=" $file"
 done
-grep -q '^ExecStart=/usr/sbin/cagmad --daemon$' \
+grep -q '^ExecStart=/usr/sbin/cagmad --daemon --config /etc/cagmad.conf$' \
 	"$dir/root/usr/lib/systemd/system/cagmad.service" || missing+=" ExecStart"
+echo 'period_ms = 2000;' >"$dir/root/etc/cagmad.conf"
+make -s install DESTDIR="$dir/root" PREFIX=/usr >/dev/null 2>&1
+grep -q 2000 "$dir/root/etc/cagmad.conf" || missing+=" the settings that were there"
 report install_puts_everything_in_place "$missing"
+sed 's/^#\([a-z][a-z_]* = \|    {\|);\)/\1/' dom0/cagmad.conf >"$dir/all.conf"
+missing=$($CAGMAD --check-config --config "$dir/all.conf" 2>&1)
+while read -r name value _; do
+	grep -q "^#$name = $value;$" dom0/cagmad.conf || missing+=" $name = $value;"
+done < <($CAGMAD --help | sed -n 's/^  \([a-z_]*\)  *\([0-9]*\)  (.*/\1 \2/p')
+(($(grep -c ' = [0-9]*;$' "$dir/all.conf") > 10)) || missing+=" most settings"
+report example_settings_are_the_defaults "$missing"
 report_sum
