@@ -147,6 +147,11 @@ for name in $(grep -oE '`[A-Z][0-9]+-[a-z0-9-]+`' docs/testing.md | tr -d '`'); 
 done
 report tests_in_the_manual_exist "$missing"
 missing=
+for why in $(sed -n 's/.*\[CAGMA_WHY_[A-Z]*\] = "\([a-z]*\)".*/\1/p' dom0/policy.c); do
+	grep -qE "^\.BR? .*\b$why\b" docs/cagmactl.8 || [[ $why == keep ]] || missing+=" $why"
+done
+report reasons_are_in_the_manual "$missing"
+missing=
 make -s install DESTDIR="$dir/root" PREFIX=/usr >/dev/null 2>&1 || missing="make install failed"
 for file in sbin/cagmad sbin/cagmactl share/man/man4/cagma.4 share/man/man8/cagmad.8 \
 	share/man/man8/cagmactl.8 lib/systemd/system/cagmad.service ../etc/cagmad.conf; do
