@@ -31,8 +31,13 @@ held() {
 		"$(lsevtchn 0 | wc -l) ports in dom0, $(guest_ports) in the guest"
 }
 
+# meminfo KEY: in KiB.
+meminfo() {
+	guest_says cycle "sed -n 's/^$1: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo"
+}
+
 free_kib() {
-	guest_says cycle "sed -n 's/^MemAvailable: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo"
+	meminfo MemAvailable
 }
 
 is_live_again() {
@@ -61,6 +66,7 @@ test_guest_is_attached() {
 	start_daemon --config /dev/null
 	is_live_again && cycles 3 && is_live_again || return
 	held_before=$(held) free_before=$(free_kib) gref_before=$(offered 2)
+	slab_before=$(meminfo SUnreclaim)
 }
 
 test_L1_module_is_loaded_again_and_again() {
@@ -74,7 +80,8 @@ nothing_is_left() {
 		because "there are $(held); there were $held_before" || return
 	poll 90 same_grant || because "grant $(offered 2), it was $gref_before" || return
 	free=$(free_kib)
-	phase "  available in the guest: $free_before KiB before, $free KiB after"
+	phase "  available in the guest: $free_before KiB before, $free KiB after," \
+		"slab $slab_before and $(meminfo SUnreclaim)"
 	((free + 2048 >= free_before)) || because "$free KiB are available, $free_before were"
 }
 
