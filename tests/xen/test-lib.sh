@@ -17,7 +17,7 @@ daemon=
 
 why=
 because() {
-	why=$*
+	why=${*//$'\n'/; }
 	return 1
 }
 
