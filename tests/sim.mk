@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Included by the Makefile.
 # make sim        cagma-sim, the simulator
+# make soak-sim   a million random ones: more than an hour
 # make bench-pass what a periodic pass costs, for 16 to 4,095 guests
 # make check-sim  every scenario of tests/scenarios, and SIM_RANDOM random ones
 
@@ -36,7 +37,9 @@ $(CHECK)/cagma-sim: $(SIM_SAN_OBJS)
 
 -include $(wildcard $(SIM)/*/*.d $(SIM)/*/*/*.d)
 
-.PHONY: sim check-sim bench-pass
+.PHONY: sim check-sim bench-pass soak-sim
+soak-sim: $(BUILD)/bench/cagma-sim
+	$(Q)$< --random 1000000
 bench-pass: $(BUILD)/bench/pass
 	$(Q)$(BUILD)/bench/pass
 sim: $(BUILD)/bench/cagma-sim
