@@ -23,7 +23,8 @@ mutant() {
 		judge "$name" 1 "nothing was changed"
 		return
 	fi
-	mapfile -t others < <(find "$objects" -name '*.o' ! -path "$object")
+	mapfile -t others < <(find "$objects" -name '*.o' ! -path "$object" \
+		! -path '*/bench/pass.o')
 	if ! "${compile[@]}" -Wno-error -w -I"$(dirname "$file")" -o "$dir/sim" \
 		"$dir/$(basename "$file")" "${others[@]}" "${libs[@]}" 2>"$dir/errors"; then
 		judge "$name" 1 "it doesn't build: $(head -n 3 "$dir/errors")"
