@@ -125,6 +125,8 @@ static void init(void)
 	cagma_config_init(&config);
 	loop.config = &config;
 	loop.guests = table;
+	loop.domains = calloc(CAGMA_GUESTS_MAX, sizeof(*loop.domains));
+	fuzz_must(loop.domains);
 	for (size_t i = 0; i < GUESTS_MAX; i++)
 		table[i] = &guests[i];
 	fuzz_must(!cagma_queue_init(&loop.asked));

@@ -14,8 +14,10 @@ readonly WHOLE=(dom0/reader.c shared/sync.h)
 out=build/coverage
 
 run() {
-	LLVM_PROFILE_FILE=$out/$(basename "$1").raw timeout 300 "$1" >"$out/log" 2>&1 && return
-	report "$(basename "$1")" "status $?; see $out/log"
+	local log
+	log=$out/$(basename "$1").log
+	LLVM_PROFILE_FILE=${log%.log}.raw timeout 300 "$1" >"$log" 2>&1 ||
+		report "$(basename "$1")" "status $?; see $log"
 }
 
 # files PROFILE FILTER...: per file: name, branches, branches missed, lines missed
