@@ -215,10 +215,11 @@ static uint64_t least_due(const struct cagma_tuning *tuning,
 	bool limited = decision->entitled_pages <
 		       wish(guest, decision->cma_pages);
 
+	if (guest->yielded_ns < CALM_NS)
+		return limited ? guest->target_pages / YIELD_SHARE :
+				 tuning->release_pages / 4;
 	if (!limited)
 		return CAGMA_STEP_PAGES;
-	if (guest->yielded_ns < CALM_NS)
-		return guest->target_pages / YIELD_SHARE;
 	return cagma_clamp(guest->target_pages / LEAST_SHARE, CAGMA_STEP_PAGES,
 			   tuning->release_pages / 2);
 }
@@ -350,7 +351,7 @@ static uint64_t excess(const struct cagma_tuning *tuning,
 {
 	uint64_t pages = beyond(guest, decision->entitled_pages);
 	uint64_t least = guest->settled_ns < CALM_NS ?
-				 tuning->release_pages / 4 : CAGMA_STEP_PAGES;
+				 tuning->release_pages / 2 : CAGMA_STEP_PAGES;
 
 	if (!may_shrink(tuning, guest, decision) || pages < least ||
 	    cagma_less(guest->alloc_pages, guest->target_pages) > CAGMA_STEP_PAGES)
