@@ -88,7 +88,8 @@ $(BUILD)/dom0/cagmad: $(CORE_OBJS) $(BUILD)/obj/dom0/xen.o $(BUILD)/obj/dom0/mai
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(CFLAGS) -pthread -o $@ $^ $(XEN_LIBS) $(shell pkg-config --libs liburcu json-c libconfig)
 
-$(BUILD)/dom0/cagmactl: $(BUILD)/obj/dom0/cagmactl.o $(BUILD)/obj/dom0/doctor.o
+$(BUILD)/dom0/cagmactl: $(addprefix $(BUILD)/obj/dom0/,\
+	cagmactl.o ask.o show.o doctor.o)
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(shell pkg-config --libs json-c)

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "doctor.h"
+#include "member.h"
 
 static int complaints;
 
@@ -24,38 +25,6 @@ static void complain(const char *format, ...)
 static void approve(const char *what)
 {
 	printf("ok: %s\n", what);
-}
-
-static long long number(struct json_object *from, const char *key)
-{
-	struct json_object *value = NULL;
-
-	json_object_object_get_ex(from, key, &value);
-	return value ? (long long)json_object_get_int64(value) : 0;
-}
-
-static const char *text(struct json_object *from, const char *key)
-{
-	struct json_object *value = NULL;
-
-	json_object_object_get_ex(from, key, &value);
-	return value ? json_object_get_string(value) : "";
-}
-
-static bool truth(struct json_object *from, const char *key)
-{
-	struct json_object *value = NULL;
-
-	json_object_object_get_ex(from, key, &value);
-	return json_object_get_boolean(value);
-}
-
-static size_t list(struct json_object *from, const char *key,
-		   struct json_object **found)
-{
-	*found = NULL;
-	json_object_object_get_ex(from, key, found);
-	return *found ? json_object_array_length(*found) : 0;
 }
 
 /* ---- the host ---- */
@@ -124,53 +93,53 @@ static void look_at_devices(void)
 
 static void look_at_daemon(struct json_object *s)
 {
-	if (truth(s, "dry_run"))
+	if (cagma_truth(s, "dry_run"))
 		complain("cagmad is on a dry run: it changes nothing");
-	if (truth(s, "paused"))
+	if (cagma_truth(s, "paused"))
 		complain("cagmad is paused: it changes nothing");
-	if (!strcmp(text(s, "policy"), "static"))
+	if (!strcmp(cagma_text(s, "policy"), "static"))
 		complain("the policy is static: nothing is ever changed");
-	if (number(s, "invariant_violations"))
+	if (cagma_number(s, "invariant_violations"))
 		complain("%lld invariants were broken: please report this",
-			 number(s, "invariant_violations"));
-	if (number(s, "spare_kib") < number(s, "reserve_kib"))
+			 cagma_number(s, "invariant_violations"));
+	if (cagma_number(s, "spare_kib") < cagma_number(s, "reserve_kib"))
 		complain("%lld MiB are spare and %lld should be: emergencies may have "
-			 "to wait for donors", number(s, "spare_kib") / 1024,
-			 number(s, "reserve_kib") / 1024);
+			 "to wait for donors", cagma_mib(s, "spare_kib"),
+			 cagma_mib(s, "reserve_kib"));
 	else
 		approve("the reserve is full");
-	if (number(s, "unattached"))
+	if (cagma_number(s, "unattached"))
 		complain("%lld domains have no page: their memory is left as it is; "
-			 "load the module in them", number(s, "unattached"));
+			 "load the module in them", cagma_number(s, "unattached"));
+}
+
+static void look_at_guest(struct json_object *g)
+{
+	const char *name = cagma_text(g, "name");
+
+	if (strcmp(cagma_text(g, "state"), "live"))
+		complain("%s is %s", name, cagma_text(g, "state"));
+	if (cagma_truth(g, "stuck"))
+		complain("%s doesn't give back memory: it has %lld MiB, its target "
+			 "is %lld", name, cagma_mib(g, "alloc_kib"),
+			 cagma_mib(g, "target_kib"));
+	if (cagma_number(g, "max_kib") <= cagma_number(g, "min_kib"))
+		complain("%s has no room to move: its minimum is its maximum",
+			 name);
 }
 
 static void look_at_guests(struct json_object *s)
 {
-	struct json_object *guests, *refused;
-	size_t count = list(s, "guests", &guests);
+	struct json_object *o;
 	int before = complaints;
 
-	for (size_t i = 0; i < count; i++) {
-		struct json_object *g = json_object_array_get_idx(guests, i);
-
-		if (strcmp(text(g, "state"), "live"))
-			complain("%s is %s", text(g, "name"), text(g, "state"));
-		if (truth(g, "stuck"))
-			complain("%s doesn't give back memory: it has %lld MiB, its target "
-				 "is %lld", text(g, "name"),
-				 number(g, "alloc_kib") / 1024,
-				 number(g, "target_kib") / 1024);
-		if (number(g, "max_kib") <= number(g, "min_kib"))
-			complain("%s has no room to move: its minimum is its maximum",
-				 text(g, "name"));
-	}
-	count = list(s, "quarantined", &refused);
-	for (size_t i = 0; i < count; i++) {
-		struct json_object *q = json_object_array_get_idx(refused, i);
-
-		complain("%s is in quarantine: %s", text(q, "name"),
-			 text(q, "reason"));
-	}
+	for (size_t i = 0; (o = cagma_item(s, "guests", i)); i++)
+		look_at_guest(o);
+	for (size_t i = 0; (o = cagma_item(s, "quarantined", i)); i++)
+		complain("%s is %s: %s", cagma_text(o, "name"),
+			 cagma_truth(o, "attached") ? "on probation" :
+						      "in quarantine",
+			 cagma_text(o, "reason"));
 	if (complaints == before)
 		approve("nothing is wrong with any guest");
 }
