@@ -90,7 +90,10 @@ static struct json_object *quarantine_json(const struct cagma_store *store)
 		add_text(o, "name", entry->name);
 		add_text(o, "reason", entry->reason);
 		add(o, "refusals", entry->refusals);
-		add(o, "retry_ms", cagma_less(entry->retry_ns, now_ns) /
+		json_object_object_add(o, "attached",
+				       json_object_new_boolean(entry->attached));
+		if (!entry->attached)
+			add(o, "retry_ms", cagma_less(entry->retry_ns, now_ns) /
 					   CAGMA_NS_PER_MS);
 		json_object_array_add(list, o);
 	}

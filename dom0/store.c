@@ -20,7 +20,7 @@
 #define LOOK_NS		(500 * CAGMA_NS_PER_MS)
 #define NO_OFFER_MAX_NS	(4 * CAGMA_NS_PER_S)
 #define REFUSED_MIN_NS	(1 * CAGMA_NS_PER_S)
-/* Who behaved for this long begins with a clean record. */
+/* Who behaved for this long is pardoned and begins with a clean record. */
 #define FORGIVEN_NS	(60 * CAGMA_NS_PER_S)
 #define STACK_BYTES	((size_t)256 * 1024)
 
@@ -185,6 +185,15 @@ static void pardon(struct cagma_store *store, struct seen *seen)
 	seen->reason = NULL;
 }
 
+static void judge_conduct(struct cagma_store *store, struct seen *seen,
+			  uint64_t now_ns)
+{
+	if (now_ns - seen->attached_ns <= FORGIVEN_NS)
+		return;
+	seen->refused_ns = 0;
+	pardon(store, seen);
+}
+
 /* Tried again later and later: a short attachment in between changes nothing. */
 static void refuse(struct cagma_store *store, struct seen *seen,
 		   const char *reason, uint64_t now_ns)
@@ -204,6 +213,8 @@ static void try_one(struct cagma_store *store, struct seen *seen,
 	struct cagma_offer offer;
 	const char *reason;
 
+	if (seen->attached)
+		judge_conduct(store, seen, now_ns);
 	if (seen->attached || now_ns < seen->look_ns)
 		return;
 	if (!look(store, seen, &offer, &reason)) {
@@ -222,7 +233,7 @@ static void try_one(struct cagma_store *store, struct seen *seen,
 	seen->attached = true;
 	seen->attached_ns = now_ns;
 	seen->wait_ns = 0;
-	pardon(store, seen);
+	store->quarantine_changed |= seen->reason != NULL;
 }
 
 /* ---- what the operator is told of them ---- */
@@ -243,6 +254,7 @@ static struct cagma_quarantine *list_refused(const struct cagma_store *store)
 			continue;
 		entry->domid = seen->domid;
 		entry->reason = seen->reason;
+		entry->attached = seen->attached;
 		entry->refusals = seen->refusals;
 		entry->retry_ns = seen->look_ns;
 		memcpy(entry->name, seen->name, sizeof(entry->name));
@@ -369,8 +381,7 @@ static void release_one(struct cagma_store *store, struct cagma_guest *guest,
 		  guest->lie ? cagma_lie_name(guest->lie) : "");
 	if (seen) {
 		seen->attached = false;
-		if (now_ns - seen->attached_ns > FORGIVEN_NS)
-			seen->refused_ns = 0;
+		judge_conduct(store, seen, now_ns);
 		if (lied)
 			refuse(store, seen, cagma_lie_name(guest->lie), now_ns);
 		else

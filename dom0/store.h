@@ -18,13 +18,17 @@
 
 struct cagma_store;
 
-/* A domain whose page was refused and will be tried again. */
+/*
+ * A domain whose page was refused and will be tried again; or that was, and is
+ * on probation until it has been attached for a minute.
+ */
 struct cagma_quarantined {
 	uint16_t domid;
 	char name[CAGMA_NAME_BYTES];	/* printable ASCII */
 	const char *reason;		/* a constant: what was wrong */
 	uint32_t refusals;		/* so far */
-	uint64_t retry_ns;		/* when, by cagma_now_ns() */
+	bool attached;			/* again: on probation */
+	uint64_t retry_ns;		/* if not: when, by cagma_now_ns() */
 };
 
 struct cagma_quarantine {
@@ -48,7 +52,7 @@ void cagma_store_use(struct cagma_store *store,
 		     const struct cagma_config *config);
 
 /*
- * The domains in quarantine; NULL if there never was one. For any thread that
+ * The domains in quarantine or on probation; NULL if there never was one. For any thread that
  * is registered with RCU, valid within its rcu_read_lock().
  */
 const struct cagma_quarantine *
