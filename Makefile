@@ -51,8 +51,9 @@ PACKAGES_CODEGEN := gcc-aarch64-linux-gnu libc6-dev-arm64-cross \
 	python3-unicorn python3-pyelftools
 
 # Everything of the daemon but main.c; tests link it with a fake xen.c.
-CORE := actuate answer baseline clock command config daemon debt foreign histogram invariant lease log loop offer options \
-	pass policy reader record serve status store trace track
+CORE := actuate answer baseline clock command config daemon debt feed fields foreign \
+	histogram invariant journal lease log loop offer options pass policy reader \
+	record serve status store trace track
 XEN_LIBS := -lxenctrl -lxengnttab -lxenevtchn -lxenstore -lxentoollog
 
 CORE_OBJS := $(CORE:%=$(BUILD)/obj/dom0/%.o)
@@ -190,7 +191,7 @@ check: all sim
 
 -include $(wildcard $(CHECK)/*/*.d $(CHECK)/*/*/*.d)
 
-test-xen: packages-run images $(ATTACK)
+test-xen: packages-run images $(ATTACK) $(BUILD)/bench/cagma-sim
 	$(Q)tests/run.sh tests/runner.sh tests/xen/run.sh
 
 test: packages-codegen packages-model
@@ -216,7 +217,7 @@ $(BUILD)/guest/usr/bin/failload: $(BUILD)/obj/tests/hostile/failload.o
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(CFLAGS) -static -o $@ $^
 
-test-cycles: packages-run images $(BUILD)/guest/usr/bin/failload \
+test-cycles: packages-run images $(BUILD)/bench/cagma-sim $(BUILD)/guest/usr/bin/failload \
 		$(BUILD)/guest/usr/bin/raise $(if $(filter debug,$(KERNEL)),debug-module)
 	$(Q)install tests/xen/guest-cycles.sh $(BUILD)/guest/lib/cagma/
 	$(Q)mkimage/images.sh guest

@@ -50,7 +50,7 @@ static void begin(size_t guests)
 		guest[i]->used_pages = (464 - i % 16) * MIB;
 		fake_guest_step(guest[i]);
 	}
-	if (fake_daemon_start(&d, NULL))
+	if (fake_daemon_start(&d, NULL, NULL))
 		abort();
 }
 

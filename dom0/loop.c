@@ -15,6 +15,7 @@
 #include "clock.h"
 #include "command.h"
 #include "foreign.h"
+#include "journal.h"
 #include "log.h"
 #include "loop.h"
 #include "pass.h"
@@ -409,7 +410,9 @@ void cagma_loop_once(struct cagma_loop *loop, int timeout_ms)
 		on_event(loop, events[i].data.ptr);
 	/* Only now: an event of this batch may have named a guest. */
 	reap(loop);
-	cagma_trace_flush(loop->trace);
+	cagma_feed_flush(&loop->trace->feed);
+	if (loop->journal)
+		cagma_feed_flush(&loop->journal->feed);
 }
 
 /* Takes no more kicks. True if a guest hasn't reported its last reaction. */
@@ -438,7 +441,9 @@ void cagma_loop_run(struct cagma_loop *loop)
 		poll(NULL, 0, WIND_DOWN_STEP_MS);
 	while (loop->guest_count)
 		release_guest(loop, loop->guest_count - 1);
-	cagma_trace_flush(loop->trace);
+	cagma_feed_flush(&loop->trace->feed);
+	if (loop->journal)
+		cagma_feed_flush(&loop->journal->feed);
 }
 
 /* ---- set-up ---- */

@@ -19,10 +19,13 @@
 /* Guests and domains a daemon serves; Xen's own limit is 32752 domains. */
 #define CAGMA_GUESTS_MAX 4096
 
+struct cagma_journal;
+
 struct cagma_loop {
 	const struct cagma_config *config;
 	struct cagma_actuator actuator;
 	struct cagma_trace *trace;
+	struct cagma_journal *journal;	/* NULL: none */
 	struct cagma_queue *attached;	/* from the store: guests to serve */
 	struct cagma_queue *released;	/* to the store: guests to unmap */
 	struct cagma_queue asked;	/* of struct cagma_status */
@@ -55,7 +58,10 @@ struct cagma_loop {
 	uint64_t xen_errors;
 };
 
-/* -errno with nothing left open. SIGINT and SIGTERM must be blocked. */
+/*
+ * -errno with nothing left open. SIGINT and SIGTERM must be blocked. The
+ * journal is for the caller to set afterwards.
+ */
 int cagma_loop_init(struct cagma_loop *loop, const struct cagma_config *config,
 		    struct cagma_xen *xen, struct cagma_trace *trace,
 		    struct cagma_queue *attached, struct cagma_queue *mirror,

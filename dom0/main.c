@@ -16,6 +16,7 @@
 #include "clock.h"
 #include "config.h"
 #include "daemon.h"
+#include "journal.h"
 #include "log.h"
 #include "loop.h"
 #include "options.h"
@@ -26,6 +27,7 @@ struct cagmad {
 	struct cagma_config config;
 	struct cagma_xen *xen;
 	struct cagma_trace trace;
+	struct cagma_journal journal;
 	struct cagma_queue attached;
 	struct cagma_store *store;
 	struct cagma_loop loop;
@@ -103,10 +105,15 @@ static int start(struct cagmad *d, const struct cagma_options *options)
 		say(options->trace ? options->trace : "trace", err);
 		goto err_xen;
 	}
+	err = cagma_journal_open(&d->journal, options->record, cagma_now_ns());
+	if (err) {
+		say(options->record ? options->record : "journal", err);
+		goto err_trace;
+	}
 	err = cagma_queue_init(&d->attached);
 	if (err) {
 		say("queue", err);
-		goto err_trace;
+		goto err_journal;
 	}
 	err = cagma_store_start(&d->store, &d->config, &d->attached);
 	if (err) {
@@ -120,6 +127,7 @@ static int start(struct cagmad *d, const struct cagma_options *options)
 		say("event loop", err);
 		goto err_store;
 	}
+	d->loop.journal = &d->journal;
 	err = cagma_serve_start(&d->serve, options->run_dir, &d->loop,
 				d->store, &d->trace, options);
 	if (!err)
@@ -130,6 +138,8 @@ err_store:
 	cagma_store_stop(d->store);
 err_queue:
 	cagma_queue_destroy(&d->attached);
+err_journal:
+	cagma_journal_close(&d->journal);
 err_trace:
 	cagma_trace_close(&d->trace);
 err_xen:
@@ -143,6 +153,7 @@ static void stop(struct cagmad *d)
 	cagma_store_stop(d->store);
 	cagma_loop_destroy(&d->loop);
 	cagma_queue_destroy(&d->attached);
+	cagma_journal_close(&d->journal);
 	cagma_trace_close(&d->trace);
 	cagma_xen_close(d->xen);
 }

@@ -16,7 +16,9 @@ static void print_help(void)
 	       "  -p, --policy NAME   %s (default cagma)\n"
 	       "  -d, --daemon        go to the background when ready\n"
 	       "  -n, --dry-run       decide and report, change nothing\n"
-	       "  -t, --trace FILE    record what happens, as JSON lines\n"
+	       "  -t, --trace FILE    write what happens, as JSON lines\n"
+	       "      --record FILE   append every decision with all that went into it,\n"
+	       "                      for cagma-sim --replay\n"
 	       "  -r, --run-dir DIR   socket and lock (default %s)\n"
 	       "      --check-config  read the configuration and exit\n"
 	       "  -h, --help          show this\n"
@@ -34,13 +36,14 @@ static void bad_usage(void)
 
 void cagma_options_parse(struct cagma_options *options, int argc, char **argv)
 {
-	enum { CHECK_CONFIG = 256 };
+	enum { CHECK_CONFIG = 256, RECORD };
 	static const struct option longs[] = {
 		{ "config", required_argument, NULL, 'c' },
 		{ "policy", required_argument, NULL, 'p' },
 		{ "daemon", no_argument, NULL, 'd' },
 		{ "dry-run", no_argument, NULL, 'n' },
 		{ "trace", required_argument, NULL, 't' },
+		{ "record", required_argument, NULL, RECORD },
 		{ "run-dir", required_argument, NULL, 'r' },
 		{ "check-config", no_argument, NULL, CHECK_CONFIG },
 		{ "help", no_argument, NULL, 'h' },
@@ -74,6 +77,9 @@ void cagma_options_parse(struct cagma_options *options, int argc, char **argv)
 			break;
 		case 't':
 			options->trace = optarg;
+			break;
+		case RECORD:
+			options->record = optarg;
 			break;
 		case 'r':
 			options->run_dir = optarg;

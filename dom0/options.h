@@ -10,6 +10,7 @@ struct cagma_options {
 	const char *config;			/* NULL: the defaults */
 	const struct cagma_policy *policy;	/* NULL: the config's */
 	const char *trace;			/* NULL: none */
+	const char *record;			/* NULL: none */
 	const char *run_dir;
 	bool daemon;
 	bool dry_run;

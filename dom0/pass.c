@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "foreign.h"
 #include "invariant.h"
+#include "journal.h"
 #include "log.h"
 #include "loop.h"
 #include "pass.h"
@@ -264,6 +265,23 @@ static void check(struct cagma_loop *loop, const struct cagma_host_view *host,
 	}
 }
 
+static void take_down(struct cagma_loop *loop, bool periodic, uint64_t now_ns,
+		      const struct cagma_host_view *host)
+{
+	const struct cagma_round round = {
+		.time_ns = now_ns,
+		.policy = loop->config->policy,
+		.periodic = periodic,
+		.tuning = loop->config->tuning,
+		.host = *host,
+		.count = loop->guest_count,
+	};
+
+	if (loop->journal)
+		cagma_journal_add(loop->journal, &round, loop->guests,
+				  loop->views, loop->decisions);
+}
+
 /* Increases go out first: they are urgent and spend only what is free. */
 static void evaluate(struct cagma_loop *loop, bool periodic)
 {
@@ -295,6 +313,7 @@ static void evaluate(struct cagma_loop *loop, bool periodic)
 				       loop->views[i].target_pages))
 				carry_out(loop, i, &host);
 	check(loop, &host, before);
+	take_down(loop, periodic, now_ns, &host);
 }
 
 void cagma_pass_emergency(struct cagma_loop *loop)

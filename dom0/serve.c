@@ -16,6 +16,7 @@
 #include "answer.h"
 #include "clock.h"
 #include "command.h"
+#include "journal.h"
 #include "serve.h"
 #include "status.h"
 #include "store.h"
@@ -266,18 +267,23 @@ static void on_listen(struct cagma_serve *serve)
 static void *run(void *arg)
 {
 	struct cagma_serve *serve = arg;
+	struct cagma_journal *journal = serve->loop->journal;
 	struct pollfd fds[] = {
 		{ .fd = serve->listen_fd, .events = POLLIN },
-		{ .fd = serve->trace->full.fd, .events = POLLIN },
+		{ .fd = serve->trace->feed.full.fd, .events = POLLIN },
+		{ .fd = journal ? journal->feed.full.fd : -1,
+		  .events = POLLIN },
 		{ .fd = serve->stop_fd, .events = POLLIN },
 	};
 
 	rcu_register_thread();
-	while (!(fds[2].revents & POLLIN)) {
-		if (poll(fds, 3, -1) < 0)
+	while (!(fds[3].revents & POLLIN)) {
+		if (poll(fds, 4, -1) < 0)
 			continue;
 		if (fds[1].revents & POLLIN)
 			cagma_trace_write(serve->trace);
+		if (fds[2].revents & POLLIN)
+			cagma_journal_write(journal);
 		if (fds[0].revents & POLLIN)
 			on_listen(serve);
 	}
@@ -375,7 +381,7 @@ static void write_end(const struct cagma_serve *serve)
 		",\"invariant_violations\":%" PRIu64 ",\"lost\":%" PRIu64 "}\n",
 		(cagma_now_ns() - trace->start_ns) / CAGMA_NS_PER_MS,
 		loop->emergencies, loop->answered, loop->target_changes,
-		loop->violations, trace->lost);
+		loop->violations, trace->feed.lost);
 }
 
 void cagma_serve_stop(struct cagma_serve *serve)
@@ -386,6 +392,8 @@ void cagma_serve_stop(struct cagma_serve *serve)
 	(void)written;
 	pthread_join(serve->thread, NULL);
 	cagma_trace_write(serve->trace);
+	if (serve->loop->journal)
+		cagma_journal_write(serve->loop->journal);
 	write_end(serve);
 	unlink(serve->path);
 	close(serve->listen_fd);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -39,19 +38,16 @@ int cagma_trace_open(struct cagma_trace *trace, const char *path,
 	int err;
 
 	*trace = (struct cagma_trace){ .start_ns = now_ns };
-	err = cagma_queue_init(&trace->full);
-	if (!err)
-		err = cagma_queue_init(&trace->empty);
+	if (path)
+		trace->file = fopen(path, "we");
+	if (path && !trace->file)
+		return -errno;
+	err = cagma_feed_open(&trace->feed, path ? POOL_RECORDS : 0,
+			      sizeof(struct cagma_trace_record));
+	if (err && path)
+		fclose(trace->file);
 	if (err || !path)
 		return err;
-	trace->pool = calloc(POOL_RECORDS, sizeof(*trace->pool));
-	if (!trace->pool)
-		return -ENOMEM;
-	for (size_t i = 0; i < POOL_RECORDS; i++)
-		cagma_queue_put(&trace->empty, &trace->pool[i].node);
-	trace->file = fopen(path, "we");
-	if (!trace->file)
-		return -errno;
 	clock_gettime(CLOCK_REALTIME, &wall);
 	fprintf(trace->file, "{\"t_ms\":0,\"ev\":\"start\",\"wall_ms\":%lld}\n",
 		(long long)wall.tv_sec * 1000 + wall.tv_nsec / 1000000);
@@ -63,9 +59,7 @@ void cagma_trace_close(struct cagma_trace *trace)
 {
 	if (trace->file)
 		fclose(trace->file);
-	free(trace->pool);
-	cagma_queue_destroy(&trace->full);
-	cagma_queue_destroy(&trace->empty);
+	cagma_feed_close(&trace->feed);
 }
 
 struct cagma_trace_record *cagma_trace_begin(struct cagma_trace *trace,
@@ -74,16 +68,14 @@ struct cagma_trace_record *cagma_trace_begin(struct cagma_trace *trace,
 					     const struct cagma_guest *guest)
 {
 	struct cagma_trace_record *record;
-	struct cds_wfcq_node *node;
 
 	if (!trace->file)
 		return NULL;
-	node = cagma_queue_pop(&trace->empty);
-	if (!node) {
-		trace->lost++;
+	record = cagma_feed_take(&trace->feed);
+	if (!record) {
+		trace->feed.lost++;
 		return NULL;
 	}
-	record = cagma_container_of(node, struct cagma_trace_record, node);
 	record->kind = kind;
 	record->time_ns = now_ns;
 	record->text = NULL;
@@ -96,16 +88,7 @@ struct cagma_trace_record *cagma_trace_begin(struct cagma_trace *trace,
 void cagma_trace_commit(struct cagma_trace *trace,
 			struct cagma_trace_record *record)
 {
-	cagma_queue_put(&trace->full, &record->node);
-	trace->unwoken = true;
-}
-
-void cagma_trace_flush(struct cagma_trace *trace)
-{
-	if (!trace->unwoken)
-		return;
-	trace->unwoken = false;
-	cagma_queue_wake(&trace->full);
+	cagma_feed_commit(&trace->feed, record);
 }
 
 void cagma_trace_event(struct cagma_trace *trace, enum cagma_trace_kind kind,
@@ -147,13 +130,12 @@ static void write_one(const struct cagma_trace *trace,
 
 void cagma_trace_write(struct cagma_trace *trace)
 {
-	struct cds_wfcq_node *node;
+	struct cagma_trace_record *record;
 
-	cagma_queue_ack(&trace->full);
-	while ((node = cagma_queue_pop(&trace->full))) {
-		write_one(trace, cagma_container_of(node,
-				struct cagma_trace_record, node));
-		cagma_queue_put(&trace->empty, node);
+	cagma_feed_begin(&trace->feed);
+	while ((record = cagma_feed_next(&trace->feed))) {
+		write_one(trace, record);
+		cagma_feed_give_back(&trace->feed, record);
 	}
 	if (trace->file)
 		fflush(trace->file);

@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What happened, as JSON lines. The loop fills records from a fixed pool and
- * never waits; the serve thread formats and writes them. When the pool is
- * empty the record is counted as lost instead.
+ * What happened, as JSON lines. The loop fills records and never waits; the
+ * serve thread formats and writes them.
  */
 #ifndef CAGMA_TRACE_H
 #define CAGMA_TRACE_H
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
+#include "feed.h"
 #include "guest.h"
-#include "queue.h"
 
 enum cagma_trace_kind {
 	CAGMA_TRACE_GUEST,	/* alloc, avail, target, cma KiB; in, out; kicks */
@@ -42,11 +40,7 @@ struct cagma_trace_record {
 struct cagma_trace {
 	FILE *file;			/* NULL: nothing is recorded */
 	uint64_t start_ns;
-	struct cagma_queue full;	/* loop to serve */
-	struct cagma_queue empty;	/* serve to loop */
-	struct cagma_trace_record *pool;
-	uint64_t lost;			/* the loop's count */
-	bool unwoken;			/* serve doesn't know of the newest yet */
+	struct cagma_feed feed;
 };
 
 /* `path` NULL: a trace that records nothing. -errno. Pair with _close(). */
@@ -66,9 +60,6 @@ void cagma_trace_commit(struct cagma_trace *trace,
 void cagma_trace_event(struct cagma_trace *trace, enum cagma_trace_kind kind,
 		       const struct cagma_guest *guest, const char *text,
 		       uint64_t a, uint64_t b, uint64_t c, uint64_t d);
-
-/* The loop, when nothing is urgent: there is something to be written. */
-void cagma_trace_flush(struct cagma_trace *trace);
 
 /* The serve thread: writes what is there. */
 void cagma_trace_write(struct cagma_trace *trace);

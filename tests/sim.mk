@@ -3,7 +3,8 @@
 # make sim        cagma-sim, the simulator
 # make soak-sim   a million random ones: more than an hour
 # make bench-pass what a periodic pass costs, for 16 to 4,095 guests
-# make check-sim  every scenario of tests/scenarios, and SIM_RANDOM random ones
+# make check-sim  every scenario of tests/scenarios, and SIM_RANDOM random ones;
+#                 what is decided in them is recorded and decided again
 
 SIM := $(BUILD)/sim
 SIM_RANDOM ?= 10000
@@ -47,4 +48,5 @@ check-sim: $(BUILD)/bench/cagma-sim $(CHECK)/cagma-sim
 	$(Q)LIBS="$(shell pkg-config --libs liburcu json-c libconfig)" \
 		tests/run.sh "$(CHECK)/cagma-sim $(wildcard tests/scenarios/*.scn)" \
 		"$(BUILD)/bench/cagma-sim --random $(SIM_RANDOM)" \
+		"tests/replay.sh $(BUILD)/bench/cagma-sim $(wildcard tests/scenarios/*.scn)" \
 		"tests/sim-mutants.sh $(SIM) $(CC) $(filter-out -MMD -MP,$(BASE)) $(DOM0_CFLAGS) $(SIM_CFLAGS) -O1 $(CHECK_LDFLAGS)"

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * cagma-sim: plays scenario files, or random ones, and says whether what they
- * expect came true. Exits with 1 if it didn't, with 2 if it can't play.
+ * expect came true; or decides again what a daemon decided. Exits with 1 if it
+ * didn't or it isn't the same, with 2 if it can't play.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -10,12 +11,14 @@
 
 #include "policy.h"
 #include "random.h"
+#include "replay.h"
 #include "scenario.h"
 #include "world.h"
 
 static struct {
 	struct world_options world;
 	bool figures;
+	const char *replay;	/* a file of cagmad --record */
 	uint64_t random;	/* so many random scenarios */
 	uint64_t first;		/* the number of the first of them */
 } options;
@@ -29,10 +32,13 @@ static void help(void)
 {
 	printf("usage: cagma-sim [OPTION]... SCENARIO...\n"
 	       "       cagma-sim [OPTION]... --random N\n"
+	       "       cagma-sim [--policy NAME] --replay FILE\n"
 	       "Plays scenarios with the daemon's own code on simulated guests.\n\n"
 	       "  -p, --policy NAME  %s, instead of the scenario's\n"
 	       "  -f, --figures      print the figures of every guest\n"
 	       "  -t, --trace FILE   what happened, one JSON object a line\n"
+	       "      --record FILE  append every decision, as cagmad --record does\n"
+	       "      --replay FILE  decide again, and compare\n"
 	       "  -r, --random N     play N random scenarios\n"
 	       "  -s, --seed N       number of the first of them (1)\n"
 	       "  -w, --words        what a scenario can say\n"
@@ -132,10 +138,33 @@ static bool parse_number(const char *text, uint64_t *value)
 	return false;
 }
 
+static int replay(void)
+{
+	const struct cagma_policy *other = options.world.policy ?
+		cagma_policy_find(options.world.policy) : NULL;
+	struct replay r;
+	char error[256];
+
+	if (!replay_file(&r, options.replay, other, error, sizeof(error))) {
+		fprintf(stderr, "cagma-sim: %s\n", error);
+		return 2;
+	}
+	printf("%llu rounds, %llu decisions, %llu differ; %llu rounds were lost, %llu lines are cut short\n",
+	       (unsigned long long)r.rounds, (unsigned long long)r.decisions,
+	       (unsigned long long)r.differ, (unsigned long long)r.lost,
+	       (unsigned long long)r.cut_short);
+	if (r.differ)
+		printf("the first: %s\n", r.first);
+	return r.differ && !other;
+}
+
 /* -1: go on; else the exit status. */
 static int parse(int argc, char **argv)
 {
+	enum { RECORD = 256, REPLAY };
 	static const struct option longs[] = {
+		{ "record", required_argument, NULL, RECORD },
+		{ "replay", required_argument, NULL, REPLAY },
 		{ "policy", required_argument, NULL, 'p' },
 		{ "figures", no_argument, NULL, 'f' },
 		{ "trace", required_argument, NULL, 't' },
@@ -157,6 +186,10 @@ static int parse(int argc, char **argv)
 			return 0;
 		} else if (c == 'f') {
 			options.figures = true;
+		} else if (c == RECORD) {
+			options.world.record = optarg;
+		} else if (c == REPLAY) {
+			options.replay = optarg;
 		} else if (c == 't') {
 			options.world.trace = optarg;
 		} else if (c == 'p' && cagma_policy_find(optarg)) {
@@ -173,6 +206,8 @@ static int parse(int argc, char **argv)
 			return 2;
 		}
 	}
+	if (options.replay)
+		return replay();
 	if (optind == argc && !options.random) {
 		fprintf(stderr, "cagma-sim: no scenario given\n");
 		return 2;

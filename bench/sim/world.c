@@ -346,7 +346,8 @@ static void destroy_other(struct world *w, uint64_t size_mib)
 
 static bool start_daemon(struct world *w)
 {
-	return !fake_daemon_start(&w->daemon, w->options->trace);
+	return !fake_daemon_start(&w->daemon, w->options->trace,
+				  w->options->record);
 }
 
 static void stop_daemon(struct world *w)
@@ -512,6 +513,7 @@ static void serve(struct world *w)
 	for (int i = 0; i < 2; i++)
 		cagma_loop_once(&w->daemon.loop, 0);
 	cagma_trace_write(&w->daemon.trace);
+	cagma_journal_write(&w->daemon.journal);
 }
 
 static void start_guests(struct world *w)

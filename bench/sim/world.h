@@ -15,6 +15,7 @@
 struct world_options {
 	const char *policy;	/* NULL: the scenario's */
 	const char *trace;	/* NULL: none */
+	const char *record;	/* NULL: none */
 };
 
 struct world;

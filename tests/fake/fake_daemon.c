@@ -14,11 +14,14 @@ static int open_parts(struct fake_daemon *d)
 	if (err) {
 		cagma_store_close(d->store);
 		d->store = NULL;
+		return err;
 	}
-	return err;
+	d->loop.journal = &d->journal;
+	return 0;
 }
 
-int fake_daemon_start(struct fake_daemon *d, const char *trace)
+int fake_daemon_start(struct fake_daemon *d, const char *trace,
+		      const char *record)
 {
 	int err = cagma_xen_open(&d->xen);
 
@@ -30,9 +33,14 @@ int fake_daemon_start(struct fake_daemon *d, const char *trace)
 	err = cagma_trace_open(&d->trace, trace, cagma_now_ns());
 	if (err)
 		goto no_trace;
+	err = cagma_journal_open(&d->journal, record, cagma_now_ns());
+	if (err)
+		goto no_journal;
 	err = open_parts(d);
 	if (!err)
 		return 0;
+	cagma_journal_close(&d->journal);
+no_journal:
 	cagma_trace_close(&d->trace);
 no_trace:
 	cagma_queue_destroy(&d->attached);
@@ -48,6 +56,7 @@ void fake_daemon_stop(struct fake_daemon *d)
 	cagma_store_step(d->store, cagma_now_ns());
 	cagma_loop_destroy(&d->loop);
 	cagma_store_close(d->store);
+	cagma_journal_close(&d->journal);
 	cagma_trace_close(&d->trace);
 	cagma_queue_destroy(&d->attached);
 	cagma_xen_close(d->xen);

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "config.h"
+#include "journal.h"
 #include "loop.h"
 #include "store.h"
 
@@ -16,14 +17,19 @@ struct fake_daemon {
 	struct cagma_config config;	/* to be set before the start */
 	struct cagma_xen *xen;
 	struct cagma_trace trace;
+	struct cagma_journal journal;
 	struct cagma_queue attached;
 	struct cagma_store *store;	/* NULL: it doesn't run */
 	struct cagma_loop loop;
 	bool dry_run;
 };
 
-/* `trace` as cagma_trace_open() has it. -errno with nothing left open. */
-int fake_daemon_start(struct fake_daemon *daemon, const char *trace);
+/*
+ * `trace` and `record` as cagma_trace_open() and cagma_journal_open() have
+ * them. -errno with nothing left open.
+ */
+int fake_daemon_start(struct fake_daemon *daemon, const char *trace,
+		      const char *record);
 
 /* As SIGTERM would. The configuration stays. */
 void fake_daemon_stop(struct fake_daemon *daemon);

@@ -95,7 +95,7 @@ static void restart(void)
 	for (uint64_t end_ns = cagma_now_ns() + START; cagma_now_ns() < end_ns;)
 		pass_time();
 	fake_daemon_dies_at(0);
-	assert_int_equal(fake_daemon_start(&d, NULL), 0);
+	assert_int_equal(fake_daemon_start(&d, NULL, NULL), 0);
 }
 
 /*
@@ -118,7 +118,7 @@ static bool die_at(unsigned int action)
 	uint64_t restarted_ns = 0, targets[GUESTS];
 
 	begin_host();
-	assert_int_equal(fake_daemon_start(&d, NULL), 0);
+	assert_int_equal(fake_daemon_start(&d, NULL, NULL), 0);
 	fake_daemon_dies_at(action);
 	while (cagma_now_ns() < began_ns + STORY) {
 		step();

@@ -48,7 +48,7 @@ static int begin(void **state)
 
 static int start(void)
 {
-	return fake_daemon_start(&d, NULL);
+	return fake_daemon_start(&d, NULL, NULL);
 }
 
 static void assert_nothing_is_held(void)

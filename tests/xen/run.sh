@@ -60,6 +60,13 @@ kernel_log_is_clean() {
 	report "kernel_log_of_$(basename "$1" .log)" "$found"
 }
 
+# What the daemons decided on real Xen, the simulator decides again.
+replay_is_the_same() {
+	local said
+	said=$("$project/build/bench/cagma-sim" --replay "$1" 2>&1) && said=
+	report "replay_of_$2" "$said"
+}
+
 run() {
 	local out=$project/build/test-xen/$1 status=0 line log
 	rm -rf "$out"
@@ -74,6 +81,7 @@ run() {
 	for log in "$out"/console/guest-*.log "$out/dom0-dmesg.log"; do
 		[[ ! -e $log ]] || kernel_log_is_clean "$log"
 	done
+	[[ ! -e $out/record.jsonl ]] || replay_is_the_same "$out/record.jsonl" "$1"
 	((status == 0)) || report "run_of_$1" "it ended with status $status"
 }
 

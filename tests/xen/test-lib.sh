@@ -111,7 +111,7 @@ offer_differs() {
 start_daemon() {
 	daemons=$((daemons + 1))
 	cagmad --config "$config" "$@" --trace "$CAGMA_OUT/trace-$daemons.jsonl" \
-		2>>"$CAGMA_OUT/cagmad.log" &
+		--record "$CAGMA_OUT/record.jsonl" 2>>"$CAGMA_OUT/cagmad.log" &
 	daemon=$!
 }
 daemons=0
