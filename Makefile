@@ -40,7 +40,7 @@ DOM0_CFLAGS := -Ishared
 
 # Packages that building needs, and what each of the other targets adds.
 PACKAGES_BUILD := gcc make pkg-config libc6-dev libxen-dev liburcu-dev \
-	libjson-c-dev libconfig-dev
+	libjson-c-dev libconfig-dev libmicrohttpd-dev
 PACKAGES_CHECK := libcmocka-dev python3
 PACKAGES_IMAGES := mmdebstrap e2fsprogs fdisk cpio xz-utils libelf1 python3 uidmap
 PACKAGES_RUN := qemu-system-x86 python3
@@ -60,7 +60,7 @@ CORE_OBJS := $(CORE:%=$(BUILD)/obj/dom0/%.o)
 
 .PHONY: all check check-unit test test-xen test-cycles debug-module bench-storm demo images base module lint model install clean
 
-all: $(BUILD)/dom0/cagmad $(BUILD)/dom0/cagmactl
+all: $(BUILD)/dom0/cagmad $(BUILD)/dom0/cagmactl $(BUILD)/dom0/cagma-exporter
 
 packages-build:
 	$(Q)mkimage/need.sh $(PACKAGES_BUILD)
@@ -94,6 +94,12 @@ $(BUILD)/dom0/cagmactl: $(addprefix $(BUILD)/obj/dom0/,\
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(shell pkg-config --libs json-c)
+
+$(BUILD)/dom0/cagma-exporter: $(addprefix $(BUILD)/obj/dom0/,\
+	exporter.o metrics.o ask.o)
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(shell pkg-config --libs json-c libmicrohttpd)
 
 # What goes into the guest image, and the parts of a boot.
 TASK_OBJS := $(BUILD)/obj/bench/task.o $(BUILD)/obj/bench/team.o \
@@ -261,15 +267,20 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man4 \
 		$(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install $(BUILD)/dom0/cagmad $(BUILD)/dom0/cagmactl \
-		$(DESTDIR)$(PREFIX)/sbin/
-	install -m 644 docs/cagmad.8 docs/cagmactl.8 \
+		$(BUILD)/dom0/cagma-exporter $(DESTDIR)$(PREFIX)/sbin/
+	install -m 644 docs/cagmad.8 docs/cagmactl.8 docs/cagma-exporter.8 \
 		$(DESTDIR)$(PREFIX)/share/man/man8/
+	install -d $(DESTDIR)$(PREFIX)/share/cagma
+	install -m 644 docs/grafana.json $(DESTDIR)$(PREFIX)/share/cagma/
 	install -m 644 docs/cagma.4 $(DESTDIR)$(PREFIX)/share/man/man4/
 	install -d $(DESTDIR)$(SYSCONFDIR)
 	[ -e $(DESTDIR)$(SYSCONFDIR)/cagmad.conf ] || \
 		install -m 644 dom0/cagmad.conf $(DESTDIR)$(SYSCONFDIR)/
-	sed 's|@PREFIX@|$(PREFIX)|; s|@SYSCONFDIR@|$(SYSCONFDIR)|' dom0/cagmad.service.in \
-		> $(DESTDIR)$(PREFIX)/lib/systemd/system/cagmad.service
+	for unit in cagmad cagma-exporter; do \
+		sed 's|@PREFIX@|$(PREFIX)|; s|@SYSCONFDIR@|$(SYSCONFDIR)|' \
+			dom0/$$unit.service.in \
+			> $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit.service || exit; \
+	done
 
 include tests/fuzz.mk tests/coverage.mk
 

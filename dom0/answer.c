@@ -34,14 +34,26 @@ static void add_uuid(struct json_object *to, const uint8_t *u)
 	add_text(to, "uuid", text);
 }
 
+/* From 64 us to a second, in powers of two: what a histogram is drawn from. */
+#define LEAST_POWER	6
+#define MOST_POWER	20
+
 static struct json_object *histogram_json(const struct cagma_histogram *h)
 {
 	struct json_object *o = json_object_new_object();
+	struct json_object *below = json_object_new_object();
+	char edge[16];
 
+	for (unsigned int power = LEAST_POWER; power <= MOST_POWER; power++) {
+		snprintf(edge, sizeof(edge), "%u", 1u << power);
+		add(below, edge, cagma_histogram_below(h, power));
+	}
 	add(o, "n", h->count);
+	add(o, "sum", h->sum_us);
 	add(o, "p50", cagma_histogram_quantile(h, 50));
 	add(o, "p99", cagma_histogram_quantile(h, 99));
 	add(o, "max", h->max_us);
+	json_object_object_add(o, "below", below);
 	return o;
 }
 

@@ -31,7 +31,18 @@ void cagma_histogram_add(struct cagma_histogram *h, uint64_t us)
 {
 	h->count++;
 	h->max_us = cagma_max(h->max_us, us);
+	h->sum_us += cagma_min(us, UINT64_C(3600000000));
 	h->bucket[bucket_of(us)]++;
+}
+
+uint64_t cagma_histogram_below(const struct cagma_histogram *h,
+			       unsigned int power)
+{
+	uint64_t below = 0;
+
+	for (unsigned int i = 0; i < bucket_of(UINT64_C(1) << power); i++)
+		below += h->bucket[i];
+	return below;
 }
 
 uint64_t cagma_histogram_quantile(const struct cagma_histogram *h,

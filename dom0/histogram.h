@@ -13,10 +13,15 @@
 struct cagma_histogram {
 	uint64_t count;
 	uint64_t max_us;
+	uint64_t sum_us;	/* a single one counts as an hour at most */
 	uint32_t bucket[CAGMA_HISTOGRAM_BUCKETS];
 };
 
 void cagma_histogram_add(struct cagma_histogram *h, uint64_t us);
+
+/* How many took less than 2^power us; exact. `power` is 3 at least. */
+uint64_t cagma_histogram_below(const struct cagma_histogram *h,
+			       unsigned int power);
 
 /* Upper edge of the bucket that holds the quantile; 0 if empty. */
 uint64_t cagma_histogram_quantile(const struct cagma_histogram *h,

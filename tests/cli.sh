@@ -8,7 +8,8 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 . tests/report.sh
 
-readonly CAGMAD=build/dom0/cagmad CAGMACTL=build/dom0/cagmactl SIM=build/bench/cagma-sim RUN=mkimage/run.py
+readonly CAGMAD=build/dom0/cagmad CAGMACTL=build/dom0/cagmactl
+readonly EXPORTER=build/dom0/cagma-exporter SIM=build/bench/cagma-sim RUN=mkimage/run.py
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 
@@ -108,7 +109,44 @@ refuses runner_without_script 2 'required: --script' $RUN
 refuses runner_bad_guest 2 'guest' $RUN --script /dev/null --guest a,kind=nice
 refuses runner_no_such_script 2 'nonexistent' $RUN --script /nonexistent
 
-for program in $CAGMAD $CAGMACTL; do
+refuses exporter_bad_port 2 '^cagma-exporter: "65536" is no port$' $EXPORTER -p 65536
+refuses exporter_bad_address 2 '^cagma-exporter: "dom0" is no IP address$' \
+	$EXPORTER --address dom0
+refuses exporter_extra_argument 2 '^cagma-exporter: unexpected argument "now"$' \
+	$EXPORTER now
+
+# http METHOD PATH: what the exporter answers.
+http() {
+	exec 3<>"/dev/tcp/127.0.0.1/$port" || return
+	printf '%s %s HTTP/1.0\r\n\r\n' "$1" "$2" >&3
+	cat <&3
+	exec 3>&-
+}
+
+port=$((20000 + $$ % 10000))
+$EXPORTER --run-dir "$dir" --port $port 2>"$dir/exporter" &
+exporter=$!
+tries=0
+until http GET / >"$dir/http" 2>/dev/null || ((++tries == 100)); do
+	sleep 0.1
+done
+problem=
+[[ $(http GET /metrics) == *" 200 OK"*"cagma_up 0" ]] || problem+="no metrics; "
+[[ $(http POST /metrics) == *" 405 "* ]] || problem+="it takes a POST; "
+[[ $(http GET /etc/passwd) == *" 404 "* ]] || problem+="it knows any path; "
+[[ $(head -c 100000 /dev/urandom | timeout 20 bash -c \
+	"exec 3<>/dev/tcp/127.0.0.1/$port; cat >&3; cat <&3" 2>/dev/null | tr -d '\0') != *" 200 "* ]] ||
+	problem+="it understands noise; "
+[[ $(http GET /metrics) == *"cagma_up 0" ]] || problem+="noise has killed it; "
+report exporter_answers_without_a_daemon "$problem"
+refuses exporter_port_in_use 1 "^cagma-exporter: cannot listen on 127.0.0.1, port $port" \
+	$EXPORTER --port $port
+kill $exporter
+wait $exporter
+status=$?
+report exporter_ends_cleanly "$( ((status == 0)) || echo "status $status")"
+
+for program in $CAGMAD $CAGMACTL $EXPORTER; do
 	manual=docs/$(basename "$program").8 missing=
 	for option in $($program --help | grep -o -- '--[a-z-]*' | sort -u); do
 		grep -q -- "${option//-/\\\\-}" "$manual" || missing+=" $option"
@@ -153,8 +191,10 @@ done
 report reasons_are_in_the_manual "$missing"
 missing=
 make -s install DESTDIR="$dir/root" PREFIX=/usr >/dev/null 2>&1 || missing="make install failed"
-for file in sbin/cagmad sbin/cagmactl share/man/man4/cagma.4 share/man/man8/cagmad.8 \
-	share/man/man8/cagmactl.8 lib/systemd/system/cagmad.service ../etc/cagmad.conf; do
+for file in sbin/cagmad sbin/cagmactl sbin/cagma-exporter share/man/man4/cagma.4 \
+	share/man/man8/cagmad.8 share/man/man8/cagmactl.8 share/man/man8/cagma-exporter.8 \
+	share/cagma/grafana.json lib/systemd/system/cagmad.service \
+	lib/systemd/system/cagma-exporter.service ../etc/cagmad.conf; do
 	[[ -s $dir/root/usr/$file ]] || missing+=" $file"
 done
 grep -q '^ExecStart=/usr/sbin/cagmad --daemon --config /etc/cagmad.conf$' \
@@ -163,6 +203,12 @@ echo 'period_ms = 2000;' >"$dir/root/etc/cagmad.conf"
 make -s install DESTDIR="$dir/root" PREFIX=/usr >/dev/null 2>&1
 grep -q 2000 "$dir/root/etc/cagmad.conf" || missing+=" the settings that were there"
 report install_puts_everything_in_place "$missing"
+missing=
+for metric in $(grep -oE 'cagma_[a-z_]+' docs/grafana.json | sort -u); do
+	grep -qE "\"${metric%_bucket}\"" dom0/metrics.c || missing+=" $metric"
+done
+python3 -m json.tool docs/grafana.json >/dev/null || missing+=" (no JSON)"
+report metrics_of_the_dashboard_exist "$missing"
 sed 's/^#\([a-z][a-z_]* = \|    {\|);\)/\1/' dom0/cagmad.conf >"$dir/all.conf"
 missing=$($CAGMAD --check-config --config "$dir/all.conf" 2>&1)
 while read -r name value _; do

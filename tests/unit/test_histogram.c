@@ -53,6 +53,20 @@ static void test_quantile_is_never_above_the_maximum(void **state)
 	assert_int_equal(cagma_histogram_quantile(&h, 100), 1000);
 }
 
+static void test_edges_of_powers_of_two_are_exact(void **state)
+{
+	struct cagma_histogram h = { 0 };
+
+	(void)state;
+	for (uint64_t us = 1; us <= 2048; us++)
+		cagma_histogram_add(&h, us);
+	for (unsigned int power = 3; power <= 11; power++)
+		assert_int_equal(cagma_histogram_below(&h, power),
+				 (1 << power) - 1);
+	assert_int_equal(cagma_histogram_below(&h, 12), 2048);
+	assert_int_equal(h.sum_us, 2048 * 2049 / 2);
+}
+
 static void test_G7_enormous_values_are_counted(void **state)
 {
 	struct cagma_histogram h = { 0 };
@@ -62,6 +76,7 @@ static void test_G7_enormous_values_are_counted(void **state)
 	cagma_histogram_add(&h, 0);
 	assert_int_equal(h.count, 2);
 	assert_int_equal(h.max_us, UINT64_MAX);
+	assert_int_equal(h.sum_us, 3600000000);
 	assert_int_equal(cagma_histogram_quantile(&h, 50), 0);
 	assert_true(cagma_histogram_quantile(&h, 100) > UINT32_MAX);
 }
@@ -73,6 +88,7 @@ int main(void)
 		cmocka_unit_test(test_small_values_are_exact),
 		cmocka_unit_test(test_quantile_is_at_most_an_eighth_too_high),
 		cmocka_unit_test(test_quantile_is_never_above_the_maximum),
+		cmocka_unit_test(test_edges_of_powers_of_two_are_exact),
 		cmocka_unit_test(test_G7_enormous_values_are_counted),
 	};
 

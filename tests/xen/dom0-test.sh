@@ -89,6 +89,35 @@ same_reactions() {
 	(($(reactions "$1") == $(field "$1" answered)))
 }
 
+# fetch: what the exporter answers to Prometheus.
+fetch() {
+	exec 3<>/dev/tcp/127.0.0.1/9736 || return
+	printf 'GET /metrics HTTP/1.0\r\n\r\n' >&3
+	cat <&3
+	exec 3>&-
+} 2>/dev/null
+
+metrics_say() {
+	local said
+	said=$(fetch) && [[ $said =~ $1 ]]
+}
+
+test_metrics_are_exported() {
+	local exporter status=0 pv
+	pv="domain=\"$(guest_domid pv)\",name=\"pv\""
+	ip link set lo up
+	cagma-exporter &
+	exporter=$!
+	expect 10 "it answers" metrics_say "cagma_up 1" &&
+		expect 10 "pv's memory is told" \
+			metrics_say "cagma_guest_target_bytes\{$pv\} $(($(field pv target_kib) * 1024))" &&
+		expect 10 "pv's reactions are counted" \
+			metrics_say "cagma_guest_reaction_seconds_count\{$pv\} [1-9]" || status=1
+	kill "$exporter"
+	wait "$exporter" || because "the exporter ended with status $?" || return
+	return $status
+}
+
 test_target_is_mirrored_to_xenstore() {
 	expect 10 "memory/target follows" mirror_matches pv
 }
