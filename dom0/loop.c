@@ -346,6 +346,7 @@ static void tick(struct cagma_loop *loop)
 	uint64_t now_ns = cagma_now_ns();
 	bool busy;
 
+	atomic_fetch_add(&loop->beats, 1);
 	if (!cagma_pass_refresh(loop))
 		return;
 	refill_tokens(loop, now_ns);

@@ -6,6 +6,7 @@
 #ifndef CAGMA_LOOP_H
 #define CAGMA_LOOP_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,6 +34,7 @@ struct cagma_loop {
 	int epoll_fd;
 	int timer_fd;
 	int signal_fd;
+	atomic_uint_fast64_t beats;	/* it runs: for the watchdog */
 	bool stop;
 	bool paused;			/* by the operator: change nothing */
 	uint64_t start_ns;

@@ -19,6 +19,7 @@
 #include "journal.h"
 #include "log.h"
 #include "loop.h"
+#include "notify.h"
 #include "options.h"
 #include "serve.h"
 #include "store.h"
@@ -182,9 +183,11 @@ static int run(const struct cagma_options *options)
 	err = start(&d, options);
 	if (!err) {
 		cagma_daemon_ready();
+		cagma_notify("READY=1");
 		cagma_log(LOG_INFO, "ready, policy %s%s", d.config.policy->name,
 			  options->dry_run ? ", dry run" : "");
 		cagma_loop_run(&d.loop);
+		cagma_notify("STOPPING=1");
 		stop(&d);
 	}
 	cagma_config_destroy(&d.config);

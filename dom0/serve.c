@@ -3,7 +3,6 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,283 +12,97 @@
 
 #include <urcu.h>
 
-#include "answer.h"
+#include "clients.h"
 #include "clock.h"
-#include "command.h"
 #include "journal.h"
+#include "notify.h"
+#include "requests.h"
 #include "serve.h"
-#include "status.h"
-#include "store.h"
 #include "units.h"
 
-#define CLIENT_TIMEOUT_S 1
-/* The longest is "set NAME min=... max=... weight=...\n". */
-#define REQUEST_BYTES	(CAGMA_NAME_BYTES + 64)
-#define NO_ANSWER	"{\"error\":\"no answer: out of memory, or stopping\"}\n"
 #define STACK_BYTES	((size_t)512 * 1024)
 
 struct cagma_serve {
 	struct cagma_loop *loop;
-	struct cagma_store *store;
-	const struct cagma_options *options;
-	struct cagma_config *reloaded;	/* the loop's config if not the first */
 	struct cagma_trace *trace;
-	struct cagma_queue answers;	/* of struct cagma_status */
+	struct cagma_requests requests;
+	struct cagma_clients clients;
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	int listen_fd;
 	int stop_fd;
+	uint64_t watchdog_ns;		/* 0: nobody watches */
+	uint64_t next_alive_ns;
+	uint_fast64_t beats;		/* of the loop, when it was last told */
 	pthread_t thread;
 };
 
-/* ---- asking the loop ---- */
-
-static struct cagma_status *new_question(size_t capacity)
+static char *answer(void *context, char *request)
 {
-	struct cagma_status *status =
-		calloc(1, sizeof(*status) +
-			  capacity * sizeof(status->guest[0]));
-
-	if (status)
-		status->capacity = capacity;
-	return status;
+	return cagma_requests_answer(context, request);
 }
 
-/* The question with its answer, or NULL: the daemon ends. */
-static struct cagma_status *ask_loop(struct cagma_serve *serve,
-				     struct cagma_status *status)
+/* ---- the thread ---- */
+
+/* C10: we answer for the loop. If it hangs, silence has us restarted. */
+static void tell_alive(struct cagma_serve *serve, uint64_t now_ns)
 {
-	struct pollfd fds[] = {
-		{ .fd = serve->answers.fd, .events = POLLIN },
-		{ .fd = serve->stop_fd, .events = POLLIN },
+	uint_fast64_t beats = atomic_load(&serve->loop->beats);
+
+	if (!serve->watchdog_ns || now_ns < serve->next_alive_ns)
+		return;
+	serve->next_alive_ns = now_ns + serve->watchdog_ns / 3;
+	if (beats != serve->beats)
+		cagma_notify("WATCHDOG=1");
+	serve->beats = beats;
+}
+
+static int timeout(const struct cagma_serve *serve, uint64_t now_ns)
+{
+	int clients = cagma_clients_timeout(&serve->clients, now_ns);
+	int alive = (int)(cagma_less(serve->next_alive_ns, now_ns) /
+			  CAGMA_NS_PER_MS) + 1;
+
+	if (!serve->watchdog_ns || (clients >= 0 && clients < alive))
+		return clients;
+	return alive;
+}
+
+enum { STOP, TRACE, JOURNAL, CLIENTS };
+
+/* True until it is to stop. */
+static bool wait_and_serve(struct cagma_serve *serve)
+{
+	struct cagma_journal *journal = serve->loop->journal;
+	struct pollfd fds[CLIENTS + 1 + CAGMA_CLIENTS_MAX] = {
+		[STOP] = { .fd = serve->stop_fd, .events = POLLIN },
+		[TRACE] = { .fd = serve->trace->feed.full.fd,
+			    .events = POLLIN },
+		[JOURNAL] = { .fd = journal ? journal->feed.full.fd : -1,
+			      .events = POLLIN },
 	};
-	struct cds_wfcq_node *node;
+	nfds_t count = CLIENTS + cagma_clients_watch(&serve->clients,
+						     &fds[CLIENTS]);
 
-	if (!status)
-		return NULL;
-	status->reply = &serve->answers;
-	cagma_queue_push(&serve->loop->asked, &status->node);
-	do {
-		poll(fds, 2, -1);
-		if (fds[1].revents & POLLIN)
-			return NULL;	/* cagma_loop_destroy() frees it */
-		cagma_queue_ack(&serve->answers);
-		node = cagma_queue_pop(&serve->answers);
-	} while (!node);
-	return status;
-}
-
-static struct cagma_status *ask(struct cagma_serve *serve)
-{
-	struct cagma_status *status = ask_loop(serve, new_question(64));
-
-	if (status && status->count > status->capacity) {
-		free(status);
-		status = ask_loop(serve, new_question(CAGMA_GUESTS_MAX));
-	}
-	return status;
-}
-
-/* ---- clients ---- */
-
-static void send_all(int fd, const char *text)
-{
-	size_t left = strlen(text);
-
-	while (left) {
-		ssize_t n = send(fd, text, left, MSG_NOSIGNAL);
-
-		if (n <= 0)
-			return;
-		text += n;
-		left -= (size_t)n;
-	}
-}
-
-static void send_json(int fd, struct json_object *json)
-{
-	send_all(fd, json_object_to_json_string_ext(json,
-						    JSON_C_TO_STRING_PLAIN));
-	send_all(fd, "\n");
-	json_object_put(json);
-}
-
-static void send_status(struct cagma_serve *serve, int fd)
-{
-	struct cagma_status *status = ask(serve);
-
-	if (!status) {
-		send_all(fd, NO_ANSWER);
-		return;
-	}
-	send_json(fd, cagma_answer_status(status, serve->store));
-	free(status);
-}
-
-static void send_explanation(struct cagma_serve *serve, int fd,
-			     const char *wanted)
-{
-	struct cagma_status *status = new_question(0);
-
-	if (status)
-		snprintf(status->wanted, sizeof(status->wanted), "%.*s",
-			 CAGMA_NAME_BYTES - 1, wanted);
-	status = ask_loop(serve, status);
-	if (!status) {
-		send_all(fd, NO_ANSWER);
-		return;
-	}
-	send_json(fd, cagma_answer_explanation(&status->explanation));
-	free(status);
-}
-
-/* A new configuration for the loop; NULL with the reason in `refusal`. */
-static struct cagma_config *read_config(const struct cagma_options *options,
-					char *refusal, size_t size)
-{
-	struct cagma_config *config = malloc(sizeof(*config));
-
-	if (!config) {
-		snprintf(refusal, size, "out of memory");
-		return NULL;
-	}
-	cagma_config_init(config);
-	if (!options->config) {
-		snprintf(refusal, size, "cagmad was started without a "
-			 "configuration file");
-	} else if (!cagma_config_read(config, options->config, refusal, size)) {
-		if (options->policy)
-			cagma_config_use(config, options->policy);
-		return config;
-	}
-	free(config);
-	return NULL;
-}
-
-/* The old configuration is nobody's now. */
-static void retire(struct cagma_serve *serve, struct cagma_config *old,
-		   const struct cagma_config *new)
-{
-	cagma_store_use(serve->store, new);
-	if (serve->reloaded == old) {
-		cagma_config_destroy(old);
-		free(old);
-	}
-	serve->reloaded = (struct cagma_config *)new;
-}
-
-static void discard(struct cagma_config *config)
-{
-	if (!config)
-		return;
-	cagma_config_destroy(config);
-	free(config);
-}
-
-static void send_command(struct cagma_serve *serve, int fd,
-			 const struct cagma_command *command)
-{
-	struct cagma_status *status = new_question(0);
-	struct cagma_config *config = NULL;
-	struct cagma_command *c;
-
-	if (!status) {
-		send_all(fd, NO_ANSWER);
-		return;
-	}
-	c = &status->command;
-	*c = *command;
-	if (c->kind == CAGMA_COMMAND_RELOAD && !*c->refusal)
-		c->config = config = read_config(serve->options, c->refusal,
-						 sizeof(c->refusal));
-	if (!*c->refusal)
-		status = ask_loop(serve, status);
-	if (!status) {
-		discard(config);
-		send_all(fd, NO_ANSWER);
-		return;
-	}
-	if (config)
-		retire(serve, status->command.config, config);
-	send_json(fd, cagma_answer_command(&status->command));
-	free(status);
-}
-
-/* "explain NAME\n" becomes NAME; NULL if it is something else. */
-static const char *explained(char *request)
-{
-	static const char verb[] = "explain ";
-	char *name = request + sizeof(verb) - 1;
-	char *end;
-
-	if (strncmp(request, verb, sizeof(verb) - 1))
-		return NULL;
-	end = strchr(name, '\n');
-	if (!end || end == name || end[1] || end - name >= CAGMA_NAME_BYTES)
-		return NULL;
-	*end = '\0';
-	return name;
-}
-
-static void serve_client(struct cagma_serve *serve, int fd)
-{
-	const struct timeval timeout = { .tv_sec = CLIENT_TIMEOUT_S };
-	char request[REQUEST_BYTES] = "";
-	struct cagma_command command;
-	const char *wanted;
-	ssize_t n;
-
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
-	n = recv(fd, request, sizeof(request) - 1, 0);
-	if (n <= 0)
-		return;
-	if (!strcmp(request, "status\n"))
-		send_status(serve, fd);
-	else if ((wanted = explained(request)))
-		send_explanation(serve, fd, wanted);
-	else if (request[n - 1] == '\n' &&
-		 cagma_command_parse(&command, request))
-		send_command(serve, fd, &command);
-	else
-		send_all(fd, "{\"error\":\"unknown request\"}\n");
-}
-
-static void on_listen(struct cagma_serve *serve)
-{
-	int fd = accept4(serve->listen_fd, NULL, NULL, SOCK_CLOEXEC);
-
-	if (fd < 0)
-		return;
-	serve_client(serve, fd);
-	close(fd);
+	if (poll(fds, count, timeout(serve, cagma_now_ns())) < 0)
+		return true;
+	tell_alive(serve, cagma_now_ns());
+	if (fds[TRACE].revents)
+		cagma_trace_write(serve->trace);
+	if (fds[JOURNAL].revents)
+		cagma_journal_write(journal);
+	cagma_clients_serve(&serve->clients, &fds[CLIENTS], cagma_now_ns());
+	return !fds[STOP].revents;
 }
 
 static void *run(void *arg)
 {
-	struct cagma_serve *serve = arg;
-	struct cagma_journal *journal = serve->loop->journal;
-	struct pollfd fds[] = {
-		{ .fd = serve->listen_fd, .events = POLLIN },
-		{ .fd = serve->trace->feed.full.fd, .events = POLLIN },
-		{ .fd = journal ? journal->feed.full.fd : -1,
-		  .events = POLLIN },
-		{ .fd = serve->stop_fd, .events = POLLIN },
-	};
-
 	rcu_register_thread();
-	while (!(fds[3].revents & POLLIN)) {
-		if (poll(fds, 4, -1) < 0)
-			continue;
-		if (fds[1].revents & POLLIN)
-			cagma_trace_write(serve->trace);
-		if (fds[2].revents & POLLIN)
-			cagma_journal_write(journal);
-		if (fds[0].revents & POLLIN)
-			on_listen(serve);
-	}
+	while (wait_and_serve(arg))
+		;
 	rcu_unregister_thread();
 	return NULL;
 }
+
+/* ---- start and end ---- */
 
 static int listen_on(const char *path)
 {
@@ -329,40 +142,47 @@ int cagma_serve_start(struct cagma_serve **out, const char *run_dir,
 		      const struct cagma_options *options)
 {
 	struct cagma_serve *serve = calloc(1, sizeof(*serve));
-	int err;
+	int err, listen_fd;
 
 	if (!serve)
 		return -ENOMEM;
 	serve->loop = loop;
-	serve->store = store;
 	serve->trace = trace;
-	serve->options = options;
+	serve->watchdog_ns = cagma_notify_watchdog_ns();
 	if (snprintf(serve->path, sizeof(serve->path), "%s/" CAGMA_SOCKET,
 		     run_dir) >= (int)sizeof(serve->path)) {
 		err = -ENAMETOOLONG;
 		goto err_free;
 	}
-	err = cagma_queue_init(&serve->answers);
-	if (err)
-		goto err_free;
 	serve->stop_fd = eventfd(0, EFD_CLOEXEC);
-	serve->listen_fd = listen_on(serve->path);
-	if (serve->listen_fd < 0) {
-		err = serve->listen_fd;
-		goto err_queue;
+	if (serve->stop_fd < 0) {
+		err = -errno;
+		goto err_free;
 	}
+	err = cagma_requests_init(&serve->requests, loop, store, options,
+				  serve->stop_fd);
+	if (err)
+		goto err_stop;
+	listen_fd = listen_on(serve->path);
+	if (listen_fd < 0) {
+		err = listen_fd;
+		goto err_requests;
+	}
+	cagma_clients_open(&serve->clients, listen_fd, answer,
+			   &serve->requests);
 	err = start_thread(serve);
 	if (err)
-		goto err_listen;
+		goto err_clients;
 	*out = serve;
 	return 0;
 
-err_listen:
-	close(serve->listen_fd);
+err_clients:
+	cagma_clients_close(&serve->clients);
 	unlink(serve->path);
-err_queue:
+err_requests:
+	cagma_requests_destroy(&serve->requests);
+err_stop:
 	close(serve->stop_fd);
-	cagma_queue_destroy(&serve->answers);
 err_free:
 	free(serve);
 	return err;
@@ -396,9 +216,8 @@ void cagma_serve_stop(struct cagma_serve *serve)
 		cagma_journal_write(serve->loop->journal);
 	write_end(serve);
 	unlink(serve->path);
-	close(serve->listen_fd);
+	cagma_clients_close(&serve->clients);
+	cagma_requests_destroy(&serve->requests);
 	close(serve->stop_fd);
-	cagma_queue_destroy(&serve->answers);
-	discard(serve->reloaded);
 	free(serve);
 }

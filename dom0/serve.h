@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The serve thread: answers cagmactl on a root-only socket and writes the
- * trace. A slow client delays other clients, by at most a second each, and
- * nothing else.
+ * trace. A slow client delays nobody.
  */
 #ifndef CAGMA_SERVE_H
 #define CAGMA_SERVE_H
@@ -29,8 +28,7 @@ int cagma_serve_start(struct cagma_serve **serve, const char *run_dir,
 
 /*
  * To be called when the loop has ended: it may use a config of ours. Writes the
- * rest of the trace, removes the socket, ends the
- * thread.
+ * rest of the trace, removes the socket, ends the thread.
  */
 void cagma_serve_stop(struct cagma_serve *serve);
 

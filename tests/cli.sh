@@ -197,7 +197,7 @@ for file in sbin/cagmad sbin/cagmactl sbin/cagma-exporter share/man/man4/cagma.4
 	lib/systemd/system/cagma-exporter.service ../etc/cagmad.conf; do
 	[[ -s $dir/root/usr/$file ]] || missing+=" $file"
 done
-grep -q '^ExecStart=/usr/sbin/cagmad --daemon --config /etc/cagmad.conf$' \
+grep -q '^ExecStart=/usr/sbin/cagmad --config /etc/cagmad.conf$' \
 	"$dir/root/usr/lib/systemd/system/cagmad.service" || missing+=" ExecStart"
 echo 'period_ms = 2000;' >"$dir/root/etc/cagmad.conf"
 make -s install DESTDIR="$dir/root" PREFIX=/usr >/dev/null 2>&1

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A client of the control socket: dom0/serve.c as it is shipped, at the end of
- * a socket into which the input has been written. The first byte of the input
+ * A client of the control socket: dom0/clients.c and dom0/requests.c as they are
+ * shipped, at the end of a socket into which the input has been written. The first byte of the input
  * is the number of guests, the second seeds their figures and the number of
  * those in quarantine, the rest is the request.
  *
@@ -9,14 +9,20 @@
  * and only if one was asked for, and it has all guests and all that are in
  * quarantine.
  */
+#include <errno.h>
 #include <poll.h>
+#include <sys/socket.h>
+
+#include <urcu.h>
 
 int fuzz_poll(struct pollfd *fds, nfds_t count, int timeout);
 
 #define poll fuzz_poll
-#include "serve.c"
+#include "requests.c"
 #undef poll
 
+#include "clients.h"
+#include "clock.h"
 #include "fuzz.h"
 
 #define GUESTS_MAX	80	/* more than fit in the first try */
@@ -24,7 +30,8 @@ int fuzz_poll(struct pollfd *fds, nfds_t count, int timeout);
 static struct cagma_config config;
 static struct cagma_loop loop;
 static struct cagma_options options;
-static struct cagma_serve serve;
+static struct cagma_requests requests;
+static struct cagma_clients clients;
 static struct cagma_guest guests[GUESTS_MAX];
 static struct cagma_guest *table[GUESTS_MAX];
 static struct cagma_quarantine *quarantine;
@@ -116,6 +123,11 @@ static void fill_loop(size_t count, uint8_t seed)
 	loop.host.total_pages = seed * UINT64_C(0x0101010101010101);
 }
 
+static char *answer(void *context, char *request)
+{
+	return cagma_requests_answer(context, request);
+}
+
 static void init(void)
 {
 	rcu_register_thread();
@@ -130,20 +142,17 @@ static void init(void)
 	for (size_t i = 0; i < GUESTS_MAX; i++)
 		table[i] = &guests[i];
 	fuzz_must(!cagma_queue_init(&loop.asked));
-	fuzz_must(!cagma_queue_init(&serve.answers));
-	serve.loop = &loop;
-	serve.options = &options;
-	serve.stop_fd = eventfd(0, EFD_CLOEXEC);
+	fuzz_must(!cagma_requests_init(&requests, &loop, NULL, &options,
+				       eventfd(0, EFD_CLOEXEC)));
+	cagma_clients_open(&clients, -1, answer, &requests);
 }
 
-/* As the kernel hands it over: the first read takes so much, and no more. */
 static bool asks_for_status(const uint8_t *request, size_t size)
 {
 	static const char status[] = "status\n";
 	const size_t length = sizeof(status) - 1;
 
-	return size >= length && !memcmp(request, status, length) &&
-	       (size == length || !request[length]);
+	return size == length && !memcmp(request, status, length);
 }
 
 /* The answer to "explain NAME": all records that there are. */
@@ -181,14 +190,32 @@ static void check_reply(const char *reply, bool status)
 	json_object_put(json);
 }
 
+/* Both ends take turns until the client is done; the length of the reply. */
+static size_t converse(int fd, char *reply, size_t size)
+{
+	struct pollfd fds[1 + CAGMA_CLIENTS_MAX];
+	size_t length = 0;
+	ssize_t n;
+
+	do {
+		nfds_t count = cagma_clients_watch(&clients, fds);
+
+		poll(fds, count, 0);
+		cagma_clients_serve(&clients, fds, cagma_now_ns());
+		while ((n = recv(fd, reply + length, size - 1 - length,
+				 MSG_DONTWAIT)) > 0)
+			length += (size_t)n;
+	} while (n < 0 && errno == EAGAIN);
+	reply[length] = '\0';
+	return length;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static char reply[1 << 18];
-	size_t length = 0;
-	ssize_t n;
 	int fds[2];
 
-	if (!serve.loop)
+	if (!requests.loop)
 		init();
 	if (size < 3 || size > 4096)
 		return 0;
@@ -198,12 +225,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fuzz_must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds));
 	fuzz_must(write(fds[1], data, size) == (ssize_t)size);
 	shutdown(fds[1], SHUT_WR);
-	serve_client(&serve, fds[0]);
-	close(fds[0]);
-	while ((n = read(fds[1], reply + length, sizeof(reply) - 1 - length)) > 0)
-		length += (size_t)n;
+	cagma_clients_add(&clients, fds[0], cagma_now_ns());
+	fuzz_must(converse(fds[1], reply, sizeof(reply)));
 	close(fds[1]);
-	reply[length] = '\0';
 	check_reply(reply, asks_for_status(data, size));
 	return 0;
 }

@@ -108,9 +108,12 @@ offer_differs() {
 
 # ---- the daemon ----
 
+# Without any capability, as its systemd unit has it.
 start_daemon() {
 	daemons=$((daemons + 1))
-	cagmad --config "$config" "$@" --trace "$CAGMA_OUT/trace-$daemons.jsonl" \
+	ulimit -l unlimited
+	setpriv --bounding-set=-all --no-new-privs cagmad --config "$config" "$@" \
+		--trace "$CAGMA_OUT/trace-$daemons.jsonl" \
 		--record "$CAGMA_OUT/record.jsonl" 2>>"$CAGMA_OUT/cagmad.log" &
 	daemon=$!
 }

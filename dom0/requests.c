@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "answer.h"
+#include "command.h"
+#include "requests.h"
+#include "status.h"
+
+#define NO_ANSWER	"{\"error\":\"no answer: out of memory, or stopping\"}\n"
+#define UNKNOWN		"{\"error\":\"unknown request\"}\n"
+
+/* ---- asking the loop ---- */
+
+static struct cagma_status *new_question(size_t capacity)
+{
+	struct cagma_status *status =
+		calloc(1, sizeof(*status) +
+			  capacity * sizeof(status->guest[0]));
+
+	if (status)
+		status->capacity = capacity;
+	return status;
+}
+
+/* The question with its answer, or NULL: the daemon ends. */
+static struct cagma_status *ask_loop(struct cagma_requests *r,
+				     struct cagma_status *status)
+{
+	struct pollfd fds[] = {
+		{ .fd = r->answers.fd, .events = POLLIN },
+		{ .fd = r->stop_fd, .events = POLLIN },
+	};
+	struct cds_wfcq_node *node;
+
+	if (!status)
+		return NULL;
+	status->reply = &r->answers;
+	cagma_queue_push(&r->loop->asked, &status->node);
+	do {
+		poll(fds, 2, -1);
+		if (fds[1].revents & POLLIN)
+			return NULL;	/* cagma_loop_destroy() frees it */
+		cagma_queue_ack(&r->answers);
+		node = cagma_queue_pop(&r->answers);
+	} while (!node);
+	return status;
+}
+
+static struct cagma_status *ask(struct cagma_requests *r)
+{
+	struct cagma_status *status = ask_loop(r, new_question(64));
+
+	if (status && status->count > status->capacity) {
+		free(status);
+		status = ask_loop(r, new_question(CAGMA_GUESTS_MAX));
+	}
+	return status;
+}
+
+/* ---- answering ---- */
+
+static char *line_of(struct json_object *json)
+{
+	size_t length;
+	const char *text = json_object_to_json_string_length(
+		json, JSON_C_TO_STRING_PLAIN, &length);
+	char *line = text ? malloc(length + 2) : NULL;
+
+	if (line) {
+		memcpy(line, text, length);
+		memcpy(line + length, "\n", 2);
+	}
+	json_object_put(json);
+	return line;
+}
+
+static char *tell_status(struct cagma_requests *r)
+{
+	struct cagma_status *status = ask(r);
+	char *line;
+
+	if (!status)
+		return strdup(NO_ANSWER);
+	line = line_of(cagma_answer_status(status, r->store));
+	free(status);
+	return line;
+}
+
+static char *explain(struct cagma_requests *r, const char *wanted)
+{
+	struct cagma_status *status = new_question(0);
+	char *line;
+
+	if (status)
+		snprintf(status->wanted, sizeof(status->wanted), "%.*s",
+			 CAGMA_NAME_BYTES - 1, wanted);
+	status = ask_loop(r, status);
+	if (!status)
+		return strdup(NO_ANSWER);
+	line = line_of(cagma_answer_explanation(&status->explanation));
+	free(status);
+	return line;
+}
+
+/* A new configuration for the loop; NULL with the reason in `refusal`. */
+static struct cagma_config *read_config(const struct cagma_options *options,
+					char *refusal, size_t size)
+{
+	struct cagma_config *config = malloc(sizeof(*config));
+
+	if (!config) {
+		snprintf(refusal, size, "out of memory");
+		return NULL;
+	}
+	cagma_config_init(config);
+	if (!options->config) {
+		snprintf(refusal, size, "cagmad was started without a "
+			 "configuration file");
+	} else if (!cagma_config_read(config, options->config, refusal, size)) {
+		if (options->policy)
+			cagma_config_use(config, options->policy);
+		return config;
+	}
+	free(config);
+	return NULL;
+}
+
+/* The old configuration is nobody's now. */
+static void retire(struct cagma_requests *r, struct cagma_config *old,
+		   const struct cagma_config *new)
+{
+	cagma_store_use(r->store, new);
+	if (r->reloaded == old) {
+		cagma_config_destroy(old);
+		free(old);
+	}
+	r->reloaded = (struct cagma_config *)new;
+}
+
+static void discard(struct cagma_config *config)
+{
+	if (!config)
+		return;
+	cagma_config_destroy(config);
+	free(config);
+}
+
+static char *carry_out(struct cagma_requests *r,
+		       const struct cagma_command *command)
+{
+	struct cagma_status *status = new_question(0);
+	struct cagma_config *config = NULL;
+	struct cagma_command *c;
+	char *line;
+
+	if (!status)
+		return strdup(NO_ANSWER);
+	c = &status->command;
+	*c = *command;
+	if (c->kind == CAGMA_COMMAND_RELOAD && !*c->refusal)
+		c->config = config = read_config(r->options, c->refusal,
+						 sizeof(c->refusal));
+	if (!*c->refusal)
+		status = ask_loop(r, status);
+	if (!status) {
+		discard(config);
+		return strdup(NO_ANSWER);
+	}
+	if (config)
+		retire(r, status->command.config, config);
+	line = line_of(cagma_answer_command(&status->command));
+	free(status);
+	return line;
+}
+
+/* "explain NAME\n" becomes NAME; NULL if it is something else. */
+static const char *explained(char *request)
+{
+	static const char verb[] = "explain ";
+	char *name = request + sizeof(verb) - 1;
+	char *end;
+
+	if (strncmp(request, verb, sizeof(verb) - 1))
+		return NULL;
+	end = strchr(name, '\n');
+	if (!end || end == name || end[1] || end - name >= CAGMA_NAME_BYTES)
+		return NULL;
+	*end = '\0';
+	return name;
+}
+
+char *cagma_requests_answer(struct cagma_requests *r, char *request)
+{
+	struct cagma_command command;
+	size_t length = strlen(request);
+	const char *wanted;
+
+	if (!length || request[length - 1] != '\n')
+		return strdup(UNKNOWN);
+	if (!strcmp(request, "status\n"))
+		return tell_status(r);
+	wanted = explained(request);
+	if (wanted)
+		return explain(r, wanted);
+	if (cagma_command_parse(&command, request))
+		return carry_out(r, &command);
+	return strdup(UNKNOWN);
+}
+
+int cagma_requests_init(struct cagma_requests *r, struct cagma_loop *loop,
+			struct cagma_store *store,
+			const struct cagma_options *options, int stop_fd)
+{
+	*r = (struct cagma_requests){
+		.loop = loop,
+		.store = store,
+		.options = options,
+		.stop_fd = stop_fd,
+	};
+	return cagma_queue_init(&r->answers);
+}
+
+void cagma_requests_destroy(struct cagma_requests *r)
+{
+	cagma_queue_destroy(&r->answers);
+	discard(r->reloaded);
+}
