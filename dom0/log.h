@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The daemon's one log: standard error, or syslog once it is a daemon. */
+/*
+ * The daemon's one log: standard error, or syslog once it is a daemon. A line a
+ * second at most, after the first fifty; how many were left out is said.
+ */
 #ifndef CAGMA_LOG_H
 #define CAGMA_LOG_H
 

@@ -14,6 +14,7 @@
 #include "log.h"
 #include "loop.h"
 #include "offer.h"
+#include "page.h"
 #include "store.h"
 #include "units.h"
 
@@ -22,6 +23,9 @@
 #define REFUSED_MIN_NS	(1 * CAGMA_NS_PER_S)
 /* Who behaved for this long is pardoned and begins with a clean record. */
 #define FORGIVEN_NS	(60 * CAGMA_NS_PER_S)
+/* R8: a guest that comes and goes has one line in that time, and a few at once. */
+#define LOG_NS		(10 * CAGMA_NS_PER_S)
+#define LOG_AT_ONCE	6
 #define STACK_BYTES	((size_t)256 * 1024)
 
 /* A domain seen in the latest listing. */
@@ -37,6 +41,8 @@ struct seen {
 	const char *reason;	/* why it was refused last; NULL: it wasn't */
 	uint32_t refusals;
 	char name[CAGMA_NAME_BYTES];	/* if it was refused */
+	uint64_t log_ns;	/* its lines are paid for until then */
+	uint32_t unlogged;	/* lines left out since the last */
 };
 
 struct cagma_store {
@@ -56,6 +62,34 @@ struct cagma_store {
 	pthread_t thread;
 	atomic_bool stop;
 };
+
+/* ---- what the log says of a guest ---- */
+
+static bool may_log(struct seen *seen, uint64_t now_ns)
+{
+	if (seen->log_ns > now_ns + (LOG_AT_ONCE - 1) * LOG_NS) {
+		seen->unlogged++;
+		return false;
+	}
+	seen->log_ns = cagma_max(seen->log_ns, now_ns) + LOG_NS;
+	return true;
+}
+
+static void tell(struct seen *seen, uint64_t now_ns, int priority,
+		 const char *name, const char *what, const char *reason)
+{
+	char left_out[48] = "";
+
+	if (!may_log(seen, now_ns))
+		return;
+	if (seen->unlogged)
+		snprintf(left_out, sizeof(left_out),
+			 " (%" PRIu32 " lines of it were left out)",
+			 seen->unlogged);
+	seen->unlogged = 0;
+	cagma_log(priority, "%s (domain %u) is %s%s%s%s", name, seen->domid,
+		  what, *reason ? ": " : "", reason, left_out);
+}
 
 /* ---- attaching ---- */
 
@@ -138,8 +172,8 @@ static const char *map(struct cagma_store *store, struct cagma_guest *guest,
 }
 
 /* NULL, or why the guest is not attached. */
-static const char *attach(struct cagma_store *store, const struct seen *seen,
-			  const struct cagma_offer *offer)
+static const char *attach(struct cagma_store *store, struct seen *seen,
+			  const struct cagma_offer *offer, uint64_t now_ns)
 {
 	struct cagma_guest *guest = calloc(1, sizeof(*guest));
 	const char *reason;
@@ -154,8 +188,7 @@ static const char *attach(struct cagma_store *store, const struct seen *seen,
 		unmap(store, guest);
 		return reason;
 	}
-	cagma_log(LOG_INFO, "%s (domain %u) is attached", guest->name,
-		  guest->domid);
+	tell(seen, now_ns, LOG_INFO, guest->name, "attached", "");
 	cagma_queue_push(store->attached, &guest->handover_node);
 	return NULL;
 }
@@ -168,7 +201,12 @@ static bool look(struct cagma_store *store, const struct seen *seen,
 	int len = cagma_xs_read(store->xs, seen->domid, CAGMA_OFFER_NODE, text,
 				sizeof(text));
 
-	*reason = len < 0 || cagma_offer_parse(text, offer) ? "bad-offer" : NULL;
+	if (len < 0 || cagma_offer_parse(text, offer))
+		*reason = "bad-offer";
+	else if (offer->version != CAGMA_PAGE_VERSION)
+		*reason = "unknown-version";
+	else
+		*reason = NULL;
 	return len != -ENOENT;
 }
 
@@ -223,11 +261,11 @@ static void try_one(struct cagma_store *store, struct seen *seen,
 		return;
 	}
 	if (!reason)
-		reason = attach(store, seen, &offer);
+		reason = attach(store, seen, &offer, now_ns);
 	if (reason) {
 		refuse(store, seen, reason, now_ns);
-		cagma_log(LOG_WARNING, "%s (domain %u) is not attached: %s",
-			  seen->name, seen->domid, reason);
+		tell(seen, now_ns, LOG_WARNING, seen->name, "not attached",
+		     reason);
 		return;
 	}
 	seen->attached = true;
@@ -376,10 +414,9 @@ static void release_one(struct cagma_store *store, struct cagma_guest *guest,
 	bool lied = guest->lie && guest->lie != CAGMA_LIE_CLOSED &&
 		    guest->lie != CAGMA_LIE_EPOCH;
 
-	cagma_log(lied ? LOG_WARNING : LOG_INFO, "%s (domain %u) is detached%s%s",
-		  guest->name, guest->domid, guest->lie ? ": " : "",
-		  guest->lie ? cagma_lie_name(guest->lie) : "");
 	if (seen) {
+		tell(seen, now_ns, lied ? LOG_WARNING : LOG_INFO, guest->name,
+		     "detached", guest->lie ? cagma_lie_name(guest->lie) : "");
 		seen->attached = false;
 		judge_conduct(store, seen, now_ns);
 		if (lied)

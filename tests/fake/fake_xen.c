@@ -51,6 +51,7 @@ static struct {
 	unsigned int calls[FAKE_CALLS];
 	unsigned int fail_at[FAKE_CALLS];
 	int fail_with[FAKE_CALLS];
+	int always_fails_with[FAKE_CALLS];
 	struct fake_op op[OPS_MAX];
 	size_t op_count;
 	bool unlogged;
@@ -122,9 +123,11 @@ size_t fake_op_find(size_t from, enum fake_op_kind kind, uint16_t domid)
 static int enter(enum fake_call call)
 {
 	observe_mail();
-	if (++host.calls[call] != host.fail_at[call])
-		return 0;
-	return host.fail_with[call];
+	host.calls[call]++;
+	if (host.always_fails_with[call])
+		return host.always_fails_with[call];
+	return host.calls[call] == host.fail_at[call] ? host.fail_with[call] :
+							0;
 }
 
 unsigned int fake_calls(enum fake_call call)
@@ -136,6 +139,11 @@ void fake_fail(enum fake_call call, unsigned int nth, int err)
 {
 	host.fail_at[call] = host.calls[call] + nth;
 	host.fail_with[call] = err;
+}
+
+void fake_fail_always(enum fake_call call, int err)
+{
+	host.always_fails_with[call] = err;
 }
 
 /* All handles are alike: they only count. */

@@ -113,6 +113,9 @@ unsigned int fake_calls(enum fake_call call);
 /* The nth of these calls from now on (1: the next) returns `err`, < 0. */
 void fake_fail(enum fake_call call, unsigned int nth, int err);
 
+/* Every one, until `err` is 0. */
+void fake_fail_always(enum fake_call call, int err);
+
 /* ---- the log of operations, in their order ---- */
 
 enum fake_op_kind {

@@ -106,8 +106,8 @@ test_G1_wrong_magic() {
 	refused wrong-magic magic
 }
 
-test_G1_L13_other_versions() {
-	refused unknown-version new-version old-version
+test_G1_L13_C7_other_versions() {
+	refused unknown-version new-version old-version 'offer 2 8 9 7'
 }
 
 test_G2_impossible_layouts() {
