@@ -55,8 +55,18 @@ void cagma_actuate_mirror(struct cagma_actuator *actuator,
 {
 	atomic_store(&guest->mirror_kib,
 		     cagma_pages_to_kib(guest->target_pages));
-	if (!atomic_exchange(&guest->mirror_queued, true))
-		cagma_queue_push(actuator->mirror, &guest->mirror_node);
+	if (atomic_exchange(&guest->mirror_queued, true))
+		return;
+	cagma_queue_put(actuator->mirror, &guest->mirror_node);
+	actuator->unwoken = true;
+}
+
+void cagma_actuate_flush(struct cagma_actuator *actuator)
+{
+	if (!actuator->unwoken)
+		return;
+	actuator->unwoken = false;
+	cagma_queue_wake(actuator->mirror);
 }
 
 void cagma_actuate_mail(struct cagma_actuator *actuator,

@@ -23,6 +23,7 @@
 struct cagma_actuator {
 	struct cagma_xen *xen;
 	struct cagma_queue *mirror;	/* of struct cagma_guest.mirror_node */
+	bool unwoken;			/* the store doesn't know of the newest */
 	bool dry_run;
 	int64_t spare_pages;	/* free and promised to nobody, kept current */
 	uint64_t hard_pages;	/* of these, never given */
@@ -48,20 +49,23 @@ uint64_t cagma_limit_for(const struct cagma_guest *guest,
 int cagma_actuate_grow(struct cagma_actuator *actuator,
 		       struct cagma_guest *guest, uint64_t target_pages);
 
-/* Lowers the target. Always possible. */
 /* Asks once more for a target that wasn't reached, by one that differs. */
 void cagma_actuate_again(struct cagma_actuator *actuator,
 			 struct cagma_guest *guest);
 
+/* Lowers the target. Always possible. */
 void cagma_actuate_shrink(struct cagma_actuator *actuator,
 			  struct cagma_guest *guest, uint64_t target_pages);
 
 /*
- * Has the target written to xenstore. A mirror that waits already will find the
- * newest target.
+ * Has the target written to xenstore, after the next _flush(). A mirror that
+ * waits already will find the newest target.
  */
 void cagma_actuate_mirror(struct cagma_actuator *actuator,
 			  struct cagma_guest *guest);
+
+/* When nobody waits for an answer any more: wakes who writes to xenstore. */
+void cagma_actuate_flush(struct cagma_actuator *actuator);
 
 /*
  * Lowers the limit to what the guest has, but not below its target; call with

@@ -165,7 +165,7 @@ struct json_object *cagma_answer_status(const struct cagma_status *s,
 	add(o, "uptime_s", s->up_ns / CAGMA_NS_PER_S);
 	add(o, "total_kib", cagma_pages_to_kib(s->total_pages));
 	add(o, "free_kib", cagma_pages_to_kib(s->free_pages));
-	add_signed(o, "spare_kib", s->spare_pages * 4);
+	add_signed(o, "spare_kib", cagma_signed_pages_to_kib(s->spare_pages));
 	add(o, "hard_reserve_kib", cagma_pages_to_kib(s->hard_pages));
 	add(o, "reserve_kib", cagma_pages_to_kib(s->reserve_pages));
 	add(o, "unattached", s->unattached);

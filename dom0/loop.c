@@ -40,7 +40,7 @@
 static void note_reaction(struct cagma_loop *loop, struct cagma_guest *guest,
 			  const struct cagma_sample *sample)
 {
-	uint64_t us = sample->reaction_ns / 1000;
+	uint64_t us = sample->reaction_ns / CAGMA_NS_PER_US;
 
 	if (sample->reaction_event != guest->answered_event ||
 	    sample->reaction_event == guest->reaction_event || guest->denied)
@@ -402,6 +402,15 @@ static void on_event(struct cagma_loop *loop, void *source)
 	}
 }
 
+/* The other threads hear of what there is for them when nobody waits for us. */
+static void flush(struct cagma_loop *loop)
+{
+	cagma_actuate_flush(&loop->actuator);
+	cagma_feed_flush(&loop->trace->feed);
+	if (loop->journal)
+		cagma_feed_flush(&loop->journal->feed);
+}
+
 void cagma_loop_once(struct cagma_loop *loop, int timeout_ms)
 {
 	struct epoll_event events[EVENTS];
@@ -411,9 +420,7 @@ void cagma_loop_once(struct cagma_loop *loop, int timeout_ms)
 		on_event(loop, events[i].data.ptr);
 	/* Only now: an event of this batch may have named a guest. */
 	reap(loop);
-	cagma_feed_flush(&loop->trace->feed);
-	if (loop->journal)
-		cagma_feed_flush(&loop->journal->feed);
+	flush(loop);
 }
 
 /* Takes no more kicks. True if a guest hasn't reported its last reaction. */
@@ -442,9 +449,7 @@ void cagma_loop_run(struct cagma_loop *loop)
 		poll(NULL, 0, WIND_DOWN_STEP_MS);
 	while (loop->guest_count)
 		release_guest(loop, loop->guest_count - 1);
-	cagma_feed_flush(&loop->trace->feed);
-	if (loop->journal)
-		cagma_feed_flush(&loop->journal->feed);
+	flush(loop);
 }
 
 /* ---- set-up ---- */

@@ -40,5 +40,5 @@ uint64_t cagma_notify_watchdog_ns(void)
 
 	if (!us || (pid && strtoll(pid, NULL, 10) != getpid()))
 		return 0;
-	return strtoull(us, NULL, 10) * 1000;
+	return strtoull(us, NULL, 10) * CAGMA_NS_PER_US;
 }

@@ -353,7 +353,7 @@ static void trace_host(struct cagma_loop *loop, uint64_t now_ns)
 	if (!r)
 		return;
 	r->value[0] = (int64_t)cagma_pages_to_kib(loop->host.free_pages);
-	r->value[1] = loop->actuator.spare_pages * 4;
+	r->value[1] = cagma_signed_pages_to_kib(loop->actuator.spare_pages);
 	r->value[2] = (int64_t)cagma_pages_to_kib(loop->config->reserve_pages);
 	cagma_trace_commit(loop->trace, r);
 }

@@ -50,7 +50,7 @@ int cagma_trace_open(struct cagma_trace *trace, const char *path,
 		return err;
 	clock_gettime(CLOCK_REALTIME, &wall);
 	fprintf(trace->file, "{\"t_ms\":0,\"ev\":\"start\",\"wall_ms\":%lld}\n",
-		(long long)wall.tv_sec * 1000 + wall.tv_nsec / 1000000);
+		(long long)wall.tv_sec * 1000 + wall.tv_nsec / (long)CAGMA_NS_PER_MS);
 	fflush(trace->file);
 	return 0;
 }

@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#define CAGMA_NS_PER_US		UINT64_C(1000)
 #define CAGMA_NS_PER_MS		UINT64_C(1000000)
 #define CAGMA_NS_PER_S		UINT64_C(1000000000)
 
@@ -24,6 +25,12 @@ static inline uint64_t cagma_kib_to_pages(uint64_t kib)
 static inline uint64_t cagma_pages_to_kib(uint64_t pages)
 {
 	return pages << 2;
+}
+
+/* Of what may be missing. */
+static inline int64_t cagma_signed_pages_to_kib(int64_t pages)
+{
+	return pages * 4;
 }
 
 static inline uint64_t cagma_min(uint64_t a, uint64_t b)

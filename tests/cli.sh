@@ -164,6 +164,12 @@ said=$(compiles -U__BYTE_ORDER__ -D__BYTE_ORDER__=4321) && said="it compiles"
 problem=
 [[ $said == *"the page is little-endian"* ]] || problem=$said
 report test_G24_other_byte_orders_are_refused "$problem"
+# Units are converted by the functions of units.h alone, and from KiB for people.
+problem=$(grep -nE '(kib|pages|_n?sec|_[nm]s)\b *((\*|/) *(1000|1000000|1000000000|1024|4096)|\* *4|<<|>>)\b|kib *\/ *4\b' \
+	dom0/*.[ch] | grep -vE '^dom0/units\.h|tv_sec \* 1000 ')
+report test_M14_units_are_converted_in_one_place "$problem"
+problem=$(grep -ln call_rcu dom0/*.[ch])
+report test_R11_nothing_is_left_to_rcu_callbacks "$problem"
 missing=
 while read -r parameter; do
 	grep -qE "^\.BR? .*$parameter" docs/cagma.4 || missing+=" $parameter"
