@@ -102,6 +102,10 @@ metrics_say() {
 	said=$(fetch) && [[ $said =~ $1 ]]
 }
 
+metrics_tell_target() {
+	metrics_say "cagma_guest_target_bytes\{$2\} $(($(field "$1" target_kib) * 1024))"
+}
+
 test_metrics_are_exported() {
 	local exporter status=0 pv
 	pv="domain=\"$(guest_domid pv)\",name=\"pv\""
@@ -109,8 +113,7 @@ test_metrics_are_exported() {
 	cagma-exporter &
 	exporter=$!
 	expect 10 "it answers" metrics_say "cagma_up 1" &&
-		expect 10 "pv's memory is told" \
-			metrics_say "cagma_guest_target_bytes\{$pv\} $(($(field pv target_kib) * 1024))" &&
+		expect 10 "pv's memory is told" metrics_tell_target pv "$pv" &&
 		expect 10 "pv's reactions are counted" \
 			metrics_say "cagma_guest_reaction_seconds_count\{$pv\} [1-9]" || status=1
 	kill "$exporter"
@@ -233,6 +236,91 @@ test_C1_killed_daemon_is_replaced_and_adopts() {
 		because "the target changed to $(field pv target_kib)" || return
 	sleep $((GRACE_S / 2))
 	(($(field pv target_kib) >= target)) || because "shrunk within the grace"
+}
+
+# What the host has is promised once, and nobody has less than his minimum.
+host_is_sound() {
+	local spare
+	spare=$(cagmactl --json status | sed 's/.*"spare_kib":\(-*[0-9]*\).*/\1/')
+	((spare >= 0)) || because "I1: $spare KiB are spare" || return
+	(($(field pv target_kib) >= $(field pv min_kib))) || because "I2: pv is below its minimum"
+}
+
+test_C1_killed_at_50_random_moments() {
+	local i
+	guest_run pv "while :; do dd if=/dev/zero of=/tmp/churn bs=1M count=60 2>/dev/null; rm /tmp/churn; done & churn=\$!"
+	for ((i = 1; i <= 50; i++)); do
+		sleep "0.$((RANDOM % 1000 + 1000))"
+		kill -9 "$daemon"
+		wait "$daemon"
+		start_daemon
+		expect 10 "pv is adopted (kill $i)" is_live pv && host_is_sound || return
+	done
+	guest_run pv "kill \$churn"
+	(($(total invariant_violations) == 0)) || because "an invariant was broken"
+}
+
+memory_of_pv() {
+	echo "target $(xenstore_target pv) KiB, $(xl list pv | awk 'END { print $3 }') MiB"
+}
+
+# C3: a daemon that can't start changes nothing, however often it is tried.
+test_C3_daemon_that_cannot_start_changes_nothing() {
+	local before after i
+	expect 60 "pv is at rest" arrived pv || return
+	stop_daemon || because "exit status $?" || return
+	before=$(memory_of_pv)
+	for i in 1 2 3 4 5; do
+		! cagmad --config /tmp/bad.conf 2>/dev/null || because "it started" || return
+	done
+	after=$(memory_of_pv)
+	start_daemon
+	[[ $before == "$after" ]] || because "$before is now $after" || return
+	expect 10 "pv is live" is_live pv
+}
+
+# is_answered GUEST: an emergency of the guest's own making is answered.
+is_answered() {
+	local before
+	before=$(field "$1" answered)
+	guest_run "$1" "echo 1 >/sys/module/cagma/parameters/raise"
+	expect 10 "$1 is answered" at_least "$1" answered $((before + 1))
+}
+
+test_K1_wall_clock_jumps() {
+	local now target
+	expect 60 "pv is at rest" arrived pv || return
+	target=$(field pv target_kib)
+	now=$(date +%s)
+	date -s "@$((now + 3600))" >/dev/null
+	is_answered pv || return
+	date -s "@$((now - 3600))" >/dev/null
+	is_answered pv || return
+	date -s "@$((now + 10))" >/dev/null
+	at_most pv age_ms 2000 || because "pv seems to be silent" || return
+	(($(field pv target_kib) >= target)) || because "it shrank"
+}
+
+memory_of_daemon() {
+	sed -n "s/^$1:[[:space:]]*\([0-9]*\) kB/\1/p" "/proc/$daemon/status"
+}
+
+available_in_dom0() {
+	sed -n 's/^MemAvailable: *\([0-9]*\) kB/\1/p' /proc/meminfo
+}
+
+# I7, too: 8 MiB and 16 KiB for each of the two guests.
+test_R9_dom0_is_short_of_memory() {
+	local resident status=0
+	resident=$(memory_of_daemon VmRSS)
+	((resident <= (8 << 10) + 2 * 16)) || because "$resident KiB are resident" || return
+	(($(memory_of_daemon VmLck) >= resident)) || because "they are not locked" || return
+	mount -o remount,size=95% /tmp
+	dd if=/dev/zero of=/tmp/hog bs=1M count=$(($(available_in_dom0) / 1024 - 24)) 2>/dev/null
+	phase "  $(available_in_dom0) KiB are left in dom0, $resident KiB are cagmad's"
+	is_answered pv || status=1
+	rm /tmp/hog
+	return $status
 }
 
 test_invariants_held() {
