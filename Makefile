@@ -7,6 +7,7 @@
 # make lint       what static analysis has to say (nothing, it should be)
 # make test-cycles  CYCLES loads and unloads of the module (1000); KERNEL=debug:
 #                 under a kernel that looks for leaks and locking errors
+# make bench-growth how a program fares that takes memory at a steady rate
 # make bench-storm  what a guest's kick storm costs dom0 and the other guests
 # make sim        the simulator: the daemon's code on simulated guests
 #                 (docs/simulator.md, tests/sim.mk)
@@ -58,7 +59,7 @@ XEN_LIBS := -lxenctrl -lxengnttab -lxenevtchn -lxenstore -lxentoollog
 
 CORE_OBJS := $(CORE:%=$(BUILD)/obj/dom0/%.o)
 
-.PHONY: all check check-unit test test-xen test-cycles debug-module bench-storm demo images base module lint model install clean
+.PHONY: all check check-unit test test-xen test-cycles debug-module bench-storm bench-growth demo images base module lint model install clean
 
 all: $(BUILD)/dom0/cagmad $(BUILD)/dom0/cagmactl $(BUILD)/dom0/cagma-exporter
 
@@ -245,6 +246,11 @@ $(BUILD)/guest/usr/bin/raise: $(BUILD)/obj/bench/raise.o
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(CFLAGS) -static -o $@ $^
 
+$(BUILD)/guest/usr/bin/grow: $(BUILD)/obj/bench/grow.o $(BUILD)/obj/bench/task.o
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(CFLAGS) -static -o $@ $^
+
 $(BUILD)/bench/echo: $(BUILD)/obj/bench/floor/echo.o
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
@@ -254,6 +260,10 @@ bench-storm: packages-run images $(BUILD)/bench/echo $(BUILD)/guest/usr/bin/rais
 	$(Q)$(MAKE) --no-print-directory $(FLOOR)
 	$(Q)mkimage/images.sh guest
 	$(Q)$(PYTHON) bench/storm.py
+
+bench-growth: packages-run images $(BUILD)/guest/usr/bin/grow
+	$(Q)mkimage/images.sh guest
+	$(Q)$(PYTHON) bench/growth.py
 
 demo: packages-demo images
 	$(Q)$(PYTHON) bench/demo.py

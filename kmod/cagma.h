@@ -22,6 +22,8 @@ struct cagma {
 
 	struct workqueue_struct *wq;	/* WQ_MEM_RECLAIM: runs under pressure */
 	struct delayed_work sampler;
+	unsigned long next_offer;	/* not before, in jiffies */
+	unsigned long offer_wait;	/* after the latest failure; 0: none */
 
 	/*
 	 * Guards everything below and the guest's side of the page. Taken

@@ -64,6 +64,25 @@ CAGMA_STAT(clamped, "read-only: targets clamped to the guest's range");
 CAGMA_STAT(attachments, "read-only: times a dom0 daemon attached");
 CAGMA_STAT(oom_averted, "read-only: times that memory came before a task was killed");
 
+/* Where there is no room for an offer it is tried again, later and later. */
+static void offer(void)
+{
+	static const unsigned long first = HZ, last = 16 * HZ;
+	int err;
+
+	if (time_before(jiffies, cagma.next_offer) || cagma_balloon_settle())
+		return;
+	err = cagma_offer_publish();
+	if (!err) {
+		cagma.offer_wait = 0;
+		return;
+	}
+	if (!cagma.offer_wait)
+		pr_warn("dom0 can't be offered the page: error %d\n", err);
+	cagma.offer_wait = clamp(2 * cagma.offer_wait, first, last);
+	cagma.next_offer = jiffies + cagma.offer_wait;
+}
+
 /*
  * The sampler never waits for dom0: it offers the page when the balloon has
  * settled, looks at the mailbox in case an event was lost, and publishes.
@@ -72,8 +91,8 @@ static void sampler(struct work_struct *work)
 {
 	if (cagma.offered)
 		cagma_offer_repair();
-	else if (!cagma_balloon_settle())
-		cagma_offer_publish();
+	else
+		offer();
 	cagma_mail_poll();
 	cagma_publish(CAGMA_REASON_PERIODIC);
 	cagma_raise(CAGMA_REASON_SAMPLER);
@@ -88,6 +107,7 @@ static int __init cagma_init(void)
 	if (!xen_domain() || xen_initial_domain())
 		return -ENODEV;
 	raw_spin_lock_init(&cagma.lock);
+	cagma.next_offer = jiffies;
 	INIT_DELAYED_WORK(&cagma.sampler, sampler);
 	cagma.wq = alloc_workqueue("cagma", WQ_MEM_RECLAIM | WQ_HIGHPRI, 1);
 	if (!cagma.wq)

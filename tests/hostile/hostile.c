@@ -6,7 +6,8 @@
  *
  * ends the case before and plays CASE, which is one of attacks[] below;
  * "offer TEXT", an offer of one's own wording; "abandon", an honest page after
- * the one before was left without a word; or "none".
+ * the one before was left without a word; "nodes" and "grants", which take all
+ * of these that there are; or "none".
  * Each case has a page, grant, channel and epoch of its own. A prepared page
  * is offered once; a live attack then repeats its step until the next case.
  */
@@ -385,12 +386,57 @@ static int open_page(void)
 	return 0;
 }
 
+/* ---- taking all there is ---- */
+
+#define NODES_MAX	4096
+#define GRANT_BATCH	64
+#define BATCHES_MAX	4096
+
+static unsigned int nodes;
+static unsigned int batches;
+static grant_ref_t batch[BATCHES_MAX];
+
+static int take_nodes(void)
+{
+	char name[16];
+	int err = 0;
+
+	while (!err && nodes < NODES_MAX) {
+		snprintf(name, sizeof(name), "n%u", nodes);
+		err = xenbus_write(XBT_NIL, "data/hoard", name, "");
+		nodes += !err;
+	}
+	pr_info("%u nodes are taken, then error %d\n", nodes, err);
+	return err ? 0 : -E2BIG;
+}
+
+static int take_grants(void)
+{
+	while (batches < BATCHES_MAX &&
+	       !gnttab_alloc_grant_references(GRANT_BATCH, &batch[batches]))
+		batches++;
+	pr_info("%u grants are taken\n", batches * GRANT_BATCH);
+	return batches < BATCHES_MAX ? 0 : -E2BIG;
+}
+
+static void give_back(void)
+{
+	if (nodes)
+		xenbus_rm(XBT_NIL, "data", "hoard");
+	nodes = 0;
+	while (batches)
+		gnttab_free_grant_references(batch[--batches]);
+}
+
+/* ---- from one case to the next ---- */
+
 /* Without a word, as a kernel that crashes or is replaced, or politely. */
 static void stop(bool politely)
 {
 	if (player)
 		kthread_stop(player);
 	player = NULL;
+	give_back();
 	xenbus_rm(XBT_NIL, "data", "cagma");
 	if (page && politely)
 		cagma_header_close(page);
@@ -438,6 +484,10 @@ static int choose(const char *name)
 		return 0;
 	if (!strcmp(name, "abandon"))
 		return start(&attacks[0]);
+	if (!strcmp(name, "nodes"))
+		return take_nodes();
+	if (!strcmp(name, "grants"))
+		return take_grants();
 	if (!strncmp(name, "offer", 5))
 		return xenbus_write(XBT_NIL, "data", "cagma/offer",
 				    skip_spaces(name + 5));

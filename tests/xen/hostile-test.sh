@@ -226,6 +226,40 @@ test_S5_page_opens_and_closes_all_the_time() {
 	others_are_served
 }
 
+# R5, R6: what the module needs is all taken, by others in its own guest.
+load_in_evil() {
+	guest_mark evil
+	guest_run evil "cat /lib/cagma/cagma.ko >/dev/null; insmod /lib/cagma/cagma.ko; echo INSMOD-\$?"
+}
+
+# Without the module, evil is as it was.
+unload_in_evil() {
+	guest_run evil "rmmod cagma"
+	expect 20 "evil is away" evil_is_away
+}
+
+test_R5_no_grants_left_in_the_guest() {
+	guest_mark evil
+	guest_run evil "echo grants >/sys/module/hostile/parameters/play"
+	says evil 'hostile: [0-9]+ grants are taken' 20 || return
+	load_in_evil
+	says evil 'INSMOD-1' 20 || return
+	guest_run evil "echo none >/sys/module/hostile/parameters/play"
+	load_in_evil
+	says evil 'INSMOD-0' 20 && expect 20 "evil is live" is_live evil && unload_in_evil
+}
+
+test_R6_no_nodes_left_for_the_guest() {
+	guest_mark evil
+	guest_run evil "dmesg -n 8; echo nodes >/sys/module/hostile/parameters/play"
+	says evil 'hostile: [0-9]+ nodes are taken' 60 || return
+	load_in_evil
+	says evil 'INSMOD-0' 20 && says evil 'cagma: dom0 can.t be offered the page' 20 || return
+	evil_is_away || because "it was offered all the same" || return
+	guest_run evil "echo none >/sys/module/hostile/parameters/play"
+	expect 40 "evil is live" is_live evil && unload_in_evil
+}
+
 test_everything_is_given_back() {
 	endured honest 2 || return
 	expect 10 "it holds what it held: $held_before" holds_what_it_held ||

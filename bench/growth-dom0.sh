@@ -1,0 +1,95 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# In dom0, for growth.py: a program in guest "grow" takes memory at a steady rate,
+# with all memory from the start ("oracle") or as the policy gives it; then the
+# same when most of it must come from guest "donor" first.
+# Each run is a line of "grow"'s console.
+
+# shellcheck source=../mkimage/dom0-lib.sh
+. /cagma/in/lib.sh
+
+readonly SMALL_MIB=224 LARGE_MIB=620 SPARE_MIB=160
+daemon=
+
+mib_of() {
+	xl list "$1" | awk 'NR == 2 { print $3 }'
+}
+
+has_about() {
+	local off=$(($(mib_of "$1") - $2))
+	((off <= 2 && off >= -2))
+}
+
+# resize GUEST MIB: by hand, while no daemon runs.
+resize() {
+	xl mem-set "$1" "$2" || die "xl mem-set $1 $2 failed"
+	poll 60 has_about "$1" "$2" || die "$1 has $(mib_of "$1") MiB instead of $2"
+}
+
+is_live() {
+	[[ $(cagmactl --json status) =~ \"name\":\"$1\"[^{]*\"state\":\"live\" ]]
+}
+
+start_daemon() {
+	local guest
+	cagmad --policy "$1" --trace "/tmp/trace-$2.jsonl" 2>>"$CAGMA_OUT/cagmad.log" &
+	daemon=$!
+	for guest in "${@:3}"; do
+		poll 60 is_live "$guest" || die "$guest is not served"
+	done
+	sleep 12	# the grace time
+}
+
+stop_daemon() {
+	[[ -n $daemon ]] || return 0
+	kill "$daemon"
+	wait "$daemon" || die "cagmad ended with status $?"
+	daemon=
+}
+
+# run NAME RATE: the task's line, marked with the run's name.
+run() {
+	phase "$1"
+	guest_mark grow
+	guest_run grow "swapoff -a; swapon /dev/xvdb; echo 3 >/proc/sys/vm/drop_caches; echo RUN $1 \$(grow --rate-mib-s $2) END"
+	guest_wait grow "^RUN $1 @G .* END" 300
+	stop_daemon
+	[[ ! -e /tmp/trace-$1.jsonl ]] || mv "/tmp/trace-$1.jsonl" "$CAGMA_OUT/"
+}
+
+ample() {
+	local rate
+	for rate in 50 100 200 400; do
+		resize grow $LARGE_MIB
+		run "ample-oracle-$rate" $rate
+		resize grow $SMALL_MIB
+		start_daemon cagma "ample-cagma-$rate" grow
+		run "ample-cagma-$rate" $rate
+	done
+}
+
+tight() {
+	local rate policy free donor_mib
+	resize grow $SMALL_MIB
+	free=$(xl info | awk '/^free_memory/ { print $3 }')
+	donor_mib=$((free - SPARE_MIB))
+	guest_start donor "memory=$donor_mib" "maxmem=$donor_mib"
+	guest_ready donor
+	for rate in 100 200; do
+		for policy in periodic cagma; do
+			resize grow $SMALL_MIB
+			resize donor $donor_mib
+			start_daemon $policy "tight-$policy-$rate" grow donor
+			run "tight-$policy-$rate" $rate
+		done
+	done
+}
+
+main() {
+	guest_create grow
+	ample
+	tight
+}
+
+main

@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""How a program fares that takes 300 MiB at a steady rate.
+
+Boots real Xen with virtual time that counts instructions. "oracle" has all memory
+from the start; "cagma" begins with 224 MiB. When memory is tight it must come from
+a donor first, and "periodic" is the same policy without emergencies. Prints a table
+and leaves build/bench/growth.json. Exit status 0: all bars are met.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[1]
+BUILD = PROJECT / "build"
+OUT = BUILD / "bench" / "growth"
+
+GROWN_PAGES = 300 * 256
+RATES = (50, 100, 200, 400)
+TIGHT_RATES = (100, 200)
+# Time, against that with all memory from the start.
+TIME_RATIO_MAX = {50: 1.03, 100: 1.03, 200: 1.25}
+# Pages swapped out, of those that are allocated.
+SWAP_MAX = {50: 0, 100: 0, 200: 0, 400: GROWN_PAGES // 100}
+# Pages swapped in, of those that the periodic policy has.
+TIGHT_SWAP_RATIO_MAX = 0.05
+
+
+def boot():
+    return subprocess.run(
+        [PROJECT / "mkimage/run.py", "--script", PROJECT / "bench/growth-dom0.sh",
+         "--out", OUT, "--clock", "icount", "--time-limit", "3600",
+         "--host-memory", "1664", "--dom0-memory", "512",
+         "--guest", "grow,memory=224,maxmem=640,swap=384",
+         "--guest", "donor,memory=512,maxmem=512"], check=False).returncode
+
+
+def runs():
+    log = (OUT / "console" / "guest-grow.log").read_text(errors="replace")
+    found = re.findall(r"^RUN ([a-z]+-[a-z]+-[0-9]+) @G (\{.*\}) END", log, re.MULTILINE)
+    return {name: json.loads(text) for name, text in found}
+
+
+def judge(all_runs):
+    bars = []
+    for rate in RATES:
+        run, oracle = all_runs[f"ample-cagma-{rate}"], all_runs[f"ample-oracle-{rate}"]
+        swapped, most = run["swapped_out"], SWAP_MAX[rate]
+        bars.append((f"{rate} MiB/s: {swapped} pages swapped out (at most {most})",
+                     swapped <= most))
+        if most := TIME_RATIO_MAX.get(rate):
+            ratio = run["us"] / oracle["us"]
+            bars.append((f"{rate} MiB/s: {ratio:.3f} x the time with all memory "
+                         f"(at most {most})", ratio <= most))
+    for rate in TIGHT_RATES:
+        run, periodic = all_runs[f"tight-cagma-{rate}"], all_runs[f"tight-periodic-{rate}"]
+        most = TIGHT_SWAP_RATIO_MAX * periodic["swapped_in"]
+        bars.append((f"{rate} MiB/s, from a donor: {run['swapped_in']} pages swapped in "
+                     f"(at most {most:.0f}: periodic has {periodic['swapped_in']})",
+                     run["swapped_in"] <= most))
+    return bars
+
+
+def main():
+    OUT.mkdir(parents=True, exist_ok=True)
+    if status := boot():
+        return status
+    all_runs = runs()
+    print(f"{'':<24}{'ms':>10}{'swapped out':>14}{'swapped in':>14}{'stalls':>8}")
+    for name, run in all_runs.items():
+        print(f"{name:<24}{run['us'] / 1000:>10.1f}{run['swapped_out']:>14}"
+              f"{run['swapped_in']:>14}{run['stalls']:>8}")
+    bars = judge(all_runs)
+    for text, met in bars:
+        print(f"{'ok' if met else 'MISSED'}: {text}")
+    (BUILD / "bench/growth.json").write_text(json.dumps(
+        {"runs": all_runs, "bars": [{"text": text, "met": met} for text, met in bars]},
+        indent=1) + "\n")
+    return 0 if all(met for _, met in bars) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
