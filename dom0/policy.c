@@ -350,8 +350,8 @@ static uint64_t excess(const struct cagma_tuning *tuning,
 		       const struct cagma_decision *decision)
 {
 	uint64_t pages = beyond(guest, decision->entitled_pages);
-	uint64_t least = guest->settled_ns < CALM_NS ?
-				 tuning->release_pages / 2 : CAGMA_STEP_PAGES;
+	uint64_t least = tuning->release_pages /
+			 (guest->settled_ns < CALM_NS ? 2 : 4);
 
 	if (!may_shrink(tuning, guest, decision) || pages < least ||
 	    cagma_less(guest->alloc_pages, guest->target_pages) > CAGMA_STEP_PAGES)

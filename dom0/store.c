@@ -182,8 +182,13 @@ static const char *attach(struct cagma_store *store, struct seen *seen,
 		return "out-of-memory";
 	guest->domid = seen->domid;
 	memcpy(guest->uuid, seen->uuid, sizeof(guest->uuid));
-	reason = read_limits(store, guest) ? "no-limits" :
-					     map(store, guest, offer);
+	/* M7: it would die when it touches more than there is. */
+	if (cagma_xen_unbacked(store->xen, guest->domid))
+		reason = "populate-on-demand";
+	else if (read_limits(store, guest))
+		reason = "no-limits";
+	else
+		reason = map(store, guest, offer);
 	if (reason) {
 		unmap(store, guest);
 		return reason;

@@ -135,6 +135,16 @@ int cagma_xen_set_limit(struct cagma_xen *xen, uint16_t domid, uint64_t pages)
 	return 0;
 }
 
+uint64_t cagma_xen_unbacked(struct cagma_xen *xen, uint16_t domid)
+{
+	uint64_t total, cached, promised;
+
+	if (xc_domain_get_pod_target(xen->xc, domid, &total, &cached,
+				     &promised) < 0)
+		return 0;
+	return cagma_less(promised, cached);
+}
+
 int cagma_channel_open(struct cagma_channel **out, uint16_t domid,
 		       uint32_t remote_port)
 {

@@ -49,6 +49,13 @@ int cagma_xen_domains(struct cagma_xen *xen, struct cagma_domain_facts *domains,
 /* Sets the hard limit; below what the domain has, it only stops growing. */
 int cagma_xen_set_limit(struct cagma_xen *xen, uint16_t domid, uint64_t pages);
 
+/*
+ * Pages that the guest believes it has and that nothing stands behind: populate
+ * on demand, before its balloon has reached the first target. 0 if Xen doesn't
+ * say: there is no such thing for PV guests.
+ */
+uint64_t cagma_xen_unbacked(struct cagma_xen *xen, uint16_t domid);
+
 /* One guest's event channel, with a file descriptor of its own. */
 struct cagma_channel;
 

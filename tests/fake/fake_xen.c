@@ -402,6 +402,14 @@ int cagma_xen_set_limit(struct cagma_xen *xen, uint16_t domid, uint64_t pages)
 	return 0;
 }
 
+uint64_t cagma_xen_unbacked(struct cagma_xen *xen, uint16_t domid)
+{
+	const struct fake_guest *guest = find_guest(domid);
+
+	(void)xen;
+	return guest ? guest->unbacked_pages : 0;
+}
+
 /* ---- event channels ---- */
 
 int cagma_channel_open(struct cagma_channel **out, uint16_t domid,

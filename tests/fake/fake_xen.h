@@ -45,6 +45,7 @@ struct fake_guest {
 	uint8_t uuid[CAGMA_UUID_BYTES];
 	uint64_t alloc_pages;
 	uint64_t limit_pages;
+	uint64_t unbacked_pages;
 	bool paused;
 	bool gone;
 	struct cagma_channel *channel;	/* bound by dom0, or NULL */

@@ -248,6 +248,23 @@ static void test_K4_clock_of_the_guest_jumps(void **state)
 	assert_is_served(g);
 }
 
+/* It is tried again until its balloon has reached its first target. */
+static void test_M7_guest_with_unbacked_memory_is_refused(void **state)
+{
+	struct fake_guest *g = add(5, 512 * MIB);
+
+	(void)state;
+	g->unbacked_pages = 1;
+	run(5 * S);
+	assert_null(served(g));
+	assert_int_equal(fake_mappings(), 0);
+	assert_non_null(strstr(fake_log_last(), "populate-on-demand"));
+	g->unbacked_pages = 0;
+	run(10 * S);
+	assert_non_null(served(g));
+	assert_is_served(g);
+}
+
 /* What a guest says it gave back is nobody's before Xen has it. */
 static void test_M15_memory_counts_when_xen_has_it(void **state)
 {
@@ -294,6 +311,7 @@ int main(void)
 		RUNNING(test_C11_errors_of_one_guest_end_its_turn_only),
 		STOPPED(test_C12_order_of_the_guests_decides_nothing),
 		RUNNING(test_K4_clock_of_the_guest_jumps),
+		RUNNING(test_M7_guest_with_unbacked_memory_is_refused),
 		RUNNING(test_M15_memory_counts_when_xen_has_it),
 	};
 
