@@ -17,8 +17,11 @@ $(COVERAGE)/%.o: %.c | packages-fuzz
 $(COVERAGE)/unit.a: $(COVERAGE_OBJS)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
+# The profile runtime calls malloc too, and it is linked after the archive: so
+# the wrapper is taken from the archive whether or not the test calls it.
 $(COVERAGE_TESTS): $(COVERAGE)/%: $(COVERAGE)/tests/unit/%.o $(COVERAGE)/unit.a
-	$(Q)clang $(COVERAGE_CFLAGS) $(CHECK_LDFLAGS) -pthread -o $@ $^ -lcmocka \
+	$(Q)clang $(COVERAGE_CFLAGS) $(CHECK_LDFLAGS) \
+		-Wl,--undefined=__wrap_malloc -pthread -o $@ $^ -lcmocka \
 		$(shell pkg-config --libs liburcu json-c libconfig)
 
 -include $(wildcard $(COVERAGE)/*/*.d $(COVERAGE)/*/*/*.d)
