@@ -57,6 +57,15 @@ static struct json_object *histogram_json(const struct cagma_histogram *h)
 	return o;
 }
 
+static const char *state_of(const struct cagma_status_guest *g)
+{
+	if (g->paused)
+		return "paused";
+	if (g->exempt)
+		return "exempt";
+	return g->stale ? "stale" : "live";
+}
+
 static struct json_object *guest_json(const struct cagma_status_guest *g)
 {
 	struct json_object *o = json_object_new_object();
@@ -65,7 +74,7 @@ static struct json_object *guest_json(const struct cagma_status_guest *g)
 	add_text(o, "name", g->name);
 	add_uuid(o, g->uuid);
 	add_text(o, "transport", "page");
-	add_text(o, "state", g->exempt ? "paused" : g->stale ? "stale" : "live");
+	add_text(o, "state", state_of(g));
 	json_object_object_add(o, "stuck", json_object_new_boolean(g->stuck));
 	add(o, "age_ms", g->age_ns / CAGMA_NS_PER_MS);
 	add(o, "period_ms", g->period_ms);

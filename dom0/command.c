@@ -157,7 +157,7 @@ static void pause_guests(struct cagma_loop *loop, struct cagma_command *command,
 			 struct cagma_guest *guest, bool pause)
 {
 	if (guest)
-		guest->exempt = pause;
+		guest->paused = pause;
 	else
 		loop->paused = pause;
 	cagma_log(LOG_INFO, "%s: %s", pause ? "paused" : "resumed",

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -148,22 +149,79 @@ static bool is_plain(const char *name)
 	return true;
 }
 
+static bool read_name(const struct error *e, const config_setting_t *s,
+		      struct cagma_guest_config *guest)
+{
+	const char *text = get_text(e, s);
+
+	if (!text)
+		return false;
+	if (!*text || strlen(text) >= sizeof(guest->name))
+		return fail(e, s, "name is empty or too long");
+	if (!is_plain(text))
+		return fail(e, s, "name has a character that guests are "
+			    "shown with \"_\" for");
+	memcpy(guest->name, text, strlen(text) + 1);
+	return true;
+}
+
+/* 32 hexadecimal digits, with hyphens where xl shows them. */
+static bool parse_uuid(const char *text, uint8_t uuid[CAGMA_UUID_BYTES])
+{
+	static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+	size_t digits = 0;
+
+	if (strlen(text) != strlen(form))
+		return false;
+	memset(uuid, 0, CAGMA_UUID_BYTES);
+	for (size_t i = 0; form[i]; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if (form[i] == '-' ? c != '-' : !isxdigit(c))
+			return false;
+		if (c == '-')
+			continue;
+		c = (unsigned char)(isdigit(c) ? c - '0' : (c | 0x20) - 'a' + 10);
+		uuid[digits / 2] |= (uint8_t)(c << (digits % 2 ? 0 : 4));
+		digits++;
+	}
+	return true;
+}
+
+/* Xen's own UUID for a domain that was given none. */
+static bool is_none(const uint8_t uuid[CAGMA_UUID_BYTES])
+{
+	static const uint8_t none[CAGMA_UUID_BYTES];
+
+	return !memcmp(uuid, none, CAGMA_UUID_BYTES);
+}
+
+static bool read_uuid(const struct error *e, const config_setting_t *s,
+		      struct cagma_guest_config *guest)
+{
+	const char *text = get_text(e, s);
+
+	if (!text)
+		return false;
+	if (!parse_uuid(text, guest->uuid) || is_none(guest->uuid))
+		return fail(e, s, "uuid is not one as xl list -v shows it");
+	return true;
+}
+
 static bool read_guest_setting(const struct error *e, const config_setting_t *s,
 			       struct cagma_guest_config *guest)
 {
-	const char *name = config_setting_name(s), *text;
+	const char *name = config_setting_name(s);
 	uint64_t value = 0;
 
-	if (!strcmp(name, "name")) {
-		text = get_text(e, s);
-		if (!text)
-			return false;
-		if (!*text || strlen(text) >= sizeof(guest->name))
-			return fail(e, s, "name is empty or too long");
-		if (!is_plain(text))
-			return fail(e, s, "name has a character that guests are "
-				    "shown with \"_\" for");
-		memcpy(guest->name, text, strlen(text) + 1);
+	if (!strcmp(name, "name"))
+		return read_name(e, s, guest);
+	if (!strcmp(name, "uuid"))
+		return read_uuid(e, s, guest);
+	if (!strcmp(name, "exempt")) {
+		if (config_setting_type(s) != CONFIG_TYPE_BOOL)
+			return fail(e, s, "exempt must be true or false");
+		guest->exempt = config_setting_get_bool(s);
 	} else if (!strcmp(name, "min_mib")) {
 		if (!get_number(e, s, 32, 1048576, &value))
 			return false;
@@ -192,11 +250,31 @@ static bool read_guest(const struct error *e, const config_setting_t *s,
 							(unsigned int)i),
 					guest))
 			return false;
-	if (!guest->name[0])
-		return fail(e, s, "this guest has no name");
+	if (!guest->name[0] && is_none(guest->uuid))
+		return fail(e, s, "this guest has no name and no uuid");
+	if (guest->name[0] && !is_none(guest->uuid))
+		return fail(e, s, "this guest has a name and a uuid: one is "
+			    "enough");
 	if (guest->max_pages && guest->min_pages > guest->max_pages)
 		return fail(e, s, "min_mib is above max_mib");
 	return true;
+}
+
+/* By UUID if it isn't none, otherwise by name. */
+static const struct cagma_guest_config *
+find_own(const struct cagma_config *config, const char *name,
+	 const uint8_t uuid[CAGMA_UUID_BYTES])
+{
+	const bool by_name = is_none(uuid);
+
+	for (size_t i = 0; i < config->guest_count; i++) {
+		const struct cagma_guest_config *own = &config->guests[i];
+
+		if (by_name ? *own->name && !strcmp(own->name, name) :
+			      !memcmp(own->uuid, uuid, CAGMA_UUID_BYTES))
+			return own;
+	}
+	return NULL;
 }
 
 static bool read_guests(const struct error *e, const config_setting_t *s,
@@ -217,9 +295,10 @@ static bool read_guests(const struct error *e, const config_setting_t *s,
 
 		if (!read_guest(e, elem, guest))
 			return false;
-		if (cagma_config_guest(config, guest->name))
-			return fail(e, elem, "guest \"%s\" is listed twice",
-				    guest->name);
+		if (find_own(config, guest->name, guest->uuid))
+			return fail(e, elem, "guest %s is listed twice",
+				    *guest->name ? guest->name :
+						   "of this uuid");
 		config->guest_count++;
 	}
 	return true;
@@ -324,19 +403,22 @@ int cagma_config_read(struct cagma_config *config, const char *path,
 }
 
 const struct cagma_guest_config *
-cagma_config_guest(const struct cagma_config *config, const char *name)
+cagma_config_guest(const struct cagma_config *config, const char *name,
+		   const uint8_t uuid[CAGMA_UUID_BYTES])
 {
-	for (size_t i = 0; i < config->guest_count; i++)
-		if (!strcmp(config->guests[i].name, name))
-			return &config->guests[i];
-	return NULL;
+	static const uint8_t none[CAGMA_UUID_BYTES];
+	const struct cagma_guest_config *own = NULL;
+
+	if (!is_none(uuid))
+		own = find_own(config, "", uuid);
+	return own ? own : find_own(config, name, none);
 }
 
 void cagma_config_apply(const struct cagma_config *config,
 			struct cagma_guest *guest)
 {
 	const struct cagma_guest_config *own =
-		cagma_config_guest(config, guest->name);
+		cagma_config_guest(config, guest->name, guest->uuid);
 
 	guest->max_pages = guest->static_max_pages;
 	guest->min_pages = config->min_pages;
@@ -347,6 +429,7 @@ void cagma_config_apply(const struct cagma_config *config,
 	if (own && own->min_pages)
 		guest->min_pages = own->min_pages;
 	guest->min_pages = cagma_min(guest->min_pages, guest->max_pages);
+	guest->exempt = own && own->exempt;
 }
 
 void cagma_config_describe(FILE *out)

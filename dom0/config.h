@@ -10,11 +10,14 @@
 #include "guest.h"
 #include "policy.h"
 
+/* Of one guest, which is named by its name or by its UUID. */
 struct cagma_guest_config {
-	char name[CAGMA_NAME_BYTES];
+	char name[CAGMA_NAME_BYTES];	/* empty: by UUID */
+	uint8_t uuid[CAGMA_UUID_BYTES];
 	uint64_t min_pages;	/* 0: the default */
 	uint64_t max_pages;	/* 0: static-max */
 	uint32_t weight;	/* 0: 1 */
+	bool exempt;		/* its memory isn't changed */
 };
 
 struct cagma_config {
@@ -46,11 +49,15 @@ int cagma_config_read(struct cagma_config *config, const char *path,
 void cagma_config_use(struct cagma_config *config,
 		      const struct cagma_policy *policy);
 
-/* The settings of the guest of that name, or NULL. */
+/*
+ * The settings of a guest, or NULL. Those by its UUID come before those by its
+ * name, which another domain may have had before.
+ */
 const struct cagma_guest_config *
-cagma_config_guest(const struct cagma_config *config, const char *name);
+cagma_config_guest(const struct cagma_config *config, const char *name,
+		   const uint8_t uuid[CAGMA_UUID_BYTES]);
 
-/* Gives a guest its minimum, maximum and weight, by name. */
+/* Gives a guest its minimum, maximum and weight, and whether it is exempt. */
 void cagma_config_apply(const struct cagma_config *config,
 			struct cagma_guest *guest);
 

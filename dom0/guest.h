@@ -34,7 +34,8 @@ struct cagma_guest {
 	uint64_t min_pages;
 	uint64_t max_pages;
 	uint32_t weight;
-	bool exempt;			/* the operator wants it left alone */
+	bool exempt;			/* the file says: change nothing */
+	bool paused;			/* the operator says so, by command */
 	struct cagma_reader reader;
 	struct cagma_track track;
 	struct cagma_domain_facts facts;

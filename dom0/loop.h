@@ -76,6 +76,13 @@ void cagma_loop_run(struct cagma_loop *loop);
 /* One round of waiting (at most `timeout_ms`) and serving; for tests. */
 void cagma_loop_once(struct cagma_loop *loop, int timeout_ms);
 
+/* By the file or by command: nothing of the guest is to be changed. */
+static inline bool cagma_loop_lets_be(const struct cagma_loop *loop,
+				      const struct cagma_guest *guest)
+{
+	return loop->paused || guest->paused || guest->exempt;
+}
+
 /* The attached guest of that name or domid, or NULL. */
 struct cagma_guest *cagma_loop_find(struct cagma_loop *loop, const char *wanted);
 

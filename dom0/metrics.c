@@ -128,7 +128,7 @@ static void write_states(FILE *file, const struct json_object *status)
 	struct json_object *guest;
 
 	write_head(file, "cagma_guest_info", "gauge",
-		   "Of each attached guest; its state is live, stale or paused.");
+		   "Of each attached guest; its state is live, stale, paused or exempt.");
 	for (size_t i = 0; (guest = cagma_item(status, "guests", i)); i++) {
 		write_name(file, "cagma_guest_info", guest);
 		fprintf(file, ",uuid=\"%s\",transport=\"%s\",state=\"%s\"} 1\n",

@@ -104,7 +104,7 @@ static void view_guest(const struct cagma_loop *loop,
 		.emergency = guest->open_event &&
 			     loop->config->policy->answers_kicks,
 		.held = !guest->present || guest->facts.paused ||
-			guest->exempt || loop->paused ||
+			cagma_loop_lets_be(loop, guest) ||
 			(now_ns < guest->foreign_until_ns &&
 			 !guest->open_event),
 		.stuck = guest->debt.stuck,

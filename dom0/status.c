@@ -43,6 +43,7 @@ static void fill_guest(const struct cagma_loop *loop,
 		.reaction = guest->reaction,
 	};
 	to->exempt = guest->exempt;
+	to->paused = guest->paused;
 	memcpy(to->uuid, guest->uuid, sizeof(to->uuid));
 	memcpy(to->name, guest->name, sizeof(to->name));
 }

@@ -24,6 +24,7 @@ struct cagma_status_guest {
 	bool stale;
 	bool stuck;
 	bool exempt;
+	bool paused;
 	uint64_t age_ns;
 	uint32_t period_ms;		/* of its samples, by its own word */
 	uint64_t alloc_pages;

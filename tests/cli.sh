@@ -79,9 +79,13 @@ check_config broken_syntax 'reserve_mib = ;' 'syntax error'
 check_config reserve_below_hard 'reserve_mib = 32;' \
 	'reserve_mib is below hard_reserve_mib'
 check_config guest_without_name 'guests = ( { weight = 2; } );' \
-	'this guest has no name'
+	'this guest has no name and no uuid'
 check_config guest_twice 'guests = ( { name = "a"; }, { name = "a"; } );' \
-	'guest "a" is listed twice'
+	'guest a is listed twice'
+check_config uuid_twice 'guests = (
+	{ uuid = "0f3c9a1e-7d1c-4b0e-8a4f-a1b2c3d4e5f6"; },
+	{ uuid = "0F3C9A1E-7D1C-4B0E-8A4F-A1B2C3D4E5F6"; } );' \
+	'guest of this uuid is listed twice'
 check_config min_above_max \
 	'guests = ( { name = "a"; min_mib = 512; max_mib = 256; } );' \
 	'min_mib is above max_mib'
@@ -191,9 +195,9 @@ for name in $(grep -oE '`[A-Z][0-9]+-[a-z0-9-]+`' docs/testing.md | tr -d '`'); 
 done
 report tests_in_the_manual_exist "$missing"
 missing=
-for why in $(sed -n 's/.*\[CAGMA_WHY_[A-Z]*\] = "\([a-z]*\)".*/\1/p' dom0/policy.c); do
+while read -r why; do
 	grep -qE "^\.BR? .*\b$why\b" docs/cagmactl.8 || [[ $why == keep ]] || missing+=" $why"
-done
+done < <(sed -n 's/.*\[CAGMA_WHY_[A-Z]*\] = "\([a-z]*\)".*/\1/p' dom0/policy.c)
 report reasons_are_in_the_manual "$missing"
 missing=
 make -s install DESTDIR="$dir/root" PREFIX=/usr >/dev/null 2>&1 || missing="make install failed"
@@ -210,9 +214,9 @@ make -s install DESTDIR="$dir/root" PREFIX=/usr >/dev/null 2>&1
 grep -q 2000 "$dir/root/etc/cagmad.conf" || missing+=" the settings that were there"
 report install_puts_everything_in_place "$missing"
 missing=
-for metric in $(grep -oE 'cagma_[a-z_]+' docs/grafana.json | sort -u); do
+while read -r metric; do
 	grep -qE "\"${metric%_bucket}\"" dom0/metrics.c || missing+=" $metric"
-done
+done < <(grep -oE 'cagma_[a-z_]+' docs/grafana.json | sort -u)
 python3 -m json.tool docs/grafana.json >/dev/null || missing+=" (no JSON)"
 report metrics_of_the_dashboard_exist "$missing"
 sed 's/^#\([a-z][a-z_]* = \|    {\|);\)/\1/' dom0/cagmad.conf >"$dir/all.conf"

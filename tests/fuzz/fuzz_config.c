@@ -27,14 +27,22 @@ const char *__lsan_default_suppressions(void)
 	return "leak:strbuf_append\nleak:libconfig_yylex\n";
 }
 
+static bool is_none(const uint8_t uuid[CAGMA_UUID_BYTES])
+{
+	static const uint8_t none[CAGMA_UUID_BYTES];
+
+	return !memcmp(uuid, none, CAGMA_UUID_BYTES);
+}
+
 static void check_guests(const struct cagma_config *config)
 {
 	for (size_t i = 0; i < config->guest_count; i++) {
 		const struct cagma_guest_config *guest = &config->guests[i];
 
 		fuzz_must(memchr(guest->name, '\0', sizeof(guest->name)));
-		fuzz_must(guest->name[0]);
-		fuzz_must(cagma_config_guest(config, guest->name) == guest);
+		fuzz_must(!guest->name[0] == !is_none(guest->uuid));
+		fuzz_must(cagma_config_guest(config, guest->name,
+					     guest->uuid) == guest);
 		fuzz_must(!guest->max_pages ||
 			  guest->min_pages <= guest->max_pages);
 		fuzz_must(guest->max_pages <= CAGMA_PAGES_MAX);

@@ -11,6 +11,7 @@
 static char path[] = "/tmp/cagma-test-config-XXXXXX";
 static char error[256];
 static struct cagma_config config;
+static const uint8_t no_uuid[CAGMA_UUID_BYTES];
 
 static int make_file(void **state)
 {
@@ -119,16 +120,61 @@ static void test_guests_are_read(void **state)
 		"guests = ( { name = \"web\"; min_mib = 128; max_mib = 1024;\n"
 		"             weight = 3; }, { name = \"db\"; } );\n"), 0);
 	assert_int_equal(config.guest_count, 2);
-	guest = cagma_config_guest(&config, "web");
+	guest = cagma_config_guest(&config, "web", no_uuid);
 	assert_non_null(guest);
 	assert_int_equal(guest->min_pages, 128 * MIB);
 	assert_int_equal(guest->max_pages, 1024 * MIB);
 	assert_int_equal(guest->weight, 3);
-	guest = cagma_config_guest(&config, "db");
+	guest = cagma_config_guest(&config, "db", no_uuid);
 	assert_non_null(guest);
 	assert_int_equal(guest->min_pages, 0);
 	assert_int_equal(guest->weight, 0);
-	assert_null(cagma_config_guest(&config, "we"));
+	assert_null(cagma_config_guest(&config, "we", no_uuid));
+	assert_null(cagma_config_guest(&config, "", no_uuid));
+}
+
+#define UUID "0f3c9A1e-0000-4b00-8000-a1b2c3d4e5f6"
+
+static const uint8_t uuid[CAGMA_UUID_BYTES] = {
+	0x0f, 0x3c, 0x9a, 0x1e, 0, 0, 0x4b, 0,
+	0x80, 0, 0xa1, 0xb2, 0xc3, 0xd4, 0xe5, 0xf6
+};
+
+/* A name may be another domain's tomorrow; a UUID is not. */
+static void test_guest_is_found_by_its_uuid_first(void **state)
+{
+	const struct cagma_guest_config *guest;
+
+	(void)state;
+	assert_int_equal(read_text(
+		"guests = ( { name = \"web\"; weight = 3; },\n"
+		"           { uuid = \"" UUID "\"; weight = 5; } );\n"), 0);
+	guest = cagma_config_guest(&config, "web", uuid);
+	assert_non_null(guest);
+	assert_int_equal(guest->weight, 5);
+	guest = cagma_config_guest(&config, "web", no_uuid);
+	assert_non_null(guest);
+	assert_int_equal(guest->weight, 3);
+	assert_null(cagma_config_guest(&config, "other", no_uuid));
+}
+
+static void test_guest_can_be_exempt(void **state)
+{
+	struct cagma_guest *guest = calloc(1, sizeof(*guest));
+
+	(void)state;
+	assert_non_null(guest);
+	strcpy(guest->name, "web");
+	guest->static_max_pages = 1024 * MIB;
+	assert_int_equal(read_text(
+		"guests = ( { name = \"web\"; exempt = true; } );\n"), 0);
+	cagma_config_apply(&config, guest);
+	assert_true(guest->exempt);
+	assert_int_equal(read_text(
+		"guests = ( { name = \"web\"; exempt = false; } );\n"), 0);
+	cagma_config_apply(&config, guest);
+	assert_false(guest->exempt);
+	free(guest);
 }
 
 static void test_file_replaces_what_was_read_before(void **state)
@@ -187,6 +233,20 @@ static void test_C9_bad_file_is_refused_whole(void **state)
 		{ "guests = ( { name = \"\xc3\xa4\"; } );", 1, "character" },
 		{ "guests = (\n{ name = \"a\"; },\n{ name = \"a\"; } );", 3,
 		  "twice" },
+		{ "guests = ( { uuid = \"" UUID "\"; },\n{ uuid = \"" UUID
+		  "\"; } );", 2, "twice" },
+		{ "guests = ( { uuid = \"" UUID "0\"; } );", 1, "uuid" },
+		{ "guests = ( { uuid = \"0f3c9a1e00004b008000a1b2c3d4e5f6\"; }"
+		  " );", 1, "uuid" },
+		{ "guests = ( { uuid = \"0f3c9a1e-0000-4b00-8000-a1b2c3d4e5fg"
+		  "\"; } );", 1, "uuid" },
+		{ "guests = ( { uuid = \"00000000-0000-0000-0000-000000000000"
+		  "\"; } );", 1, "uuid" },
+		{ "guests = ( { uuid = 3; } );", 1, "quotes" },
+		{ "guests = ( { name = \"a\"; uuid = \"" UUID "\"; } );", 1,
+		  "one is enough" },
+		{ "guests = ( { name = \"a\"; exempt = 1; } );", 1,
+		  "true or false" },
 		{ "guests = ( { name = \"a\"; cpus = 3; } );", 1, "\"cpus\"" },
 		{ "guests = ( { name = \"a\"; weight = 0; } );", 1, "between" },
 		{ "guests = ( { name = \"a\";\nmin_mib = 31; } );", 2,
@@ -276,6 +336,8 @@ int main(void)
 		CONFIG_TEST(test_empty_file_is_the_defaults),
 		CONFIG_TEST(test_every_setting_is_read),
 		CONFIG_TEST(test_guests_are_read),
+		CONFIG_TEST(test_guest_is_found_by_its_uuid_first),
+		CONFIG_TEST(test_guest_can_be_exempt),
 		CONFIG_TEST(test_file_replaces_what_was_read_before),
 		CONFIG_TEST(test_C9_bad_file_is_refused_whole),
 		CONFIG_TEST(test_missing_file),
