@@ -204,8 +204,14 @@ static void adopt_all(struct cagma_loop *loop)
 
 static void on_channel(struct cagma_loop *loop, struct cagma_guest *guest)
 {
-	if (cagma_channel_take(guest->channel))
+	int err = cagma_channel_take(guest->channel);
+
+	if (err) {
+		/* It would wake the loop for ever: it needs another channel. */
+		if (err != -EAGAIN)
+			guest->lie = CAGMA_LIE_CHANNEL;
 		return;
+	}
 	guest->kicks++;
 	if (!guest->tokens) {
 		guest->masked = true;	/* no event until the next tick */
@@ -275,7 +281,7 @@ static bool settle_all(struct cagma_loop *loop, uint64_t now_ns)
 		struct cagma_guest *guest = loop->guests[i];
 
 		if (!guest->present || !loop->config->policy->acts ||
-		    guest->exempt || loop->paused)
+		    cagma_loop_lets_be(loop, guest))
 			continue;
 		note_offset(guest, &guest->track.last);
 		busy |= cagma_actuate_settle(&loop->actuator, guest) &&

@@ -2,6 +2,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "config.h"
 #include "options.h"
@@ -34,6 +35,25 @@ static void bad_usage(void)
 	exit(2);
 }
 
+/*
+ * To be found whatever the working directory is, for that of --daemon is "/".
+ * Kept until the end.
+ */
+static const char *absolute(const char *path)
+{
+	char *all = NULL, *directory;
+
+	if (*path == '/')
+		return path;
+	directory = getcwd(NULL, 0);
+	if (!directory || asprintf(&all, "%s/%s", directory, path) < 0) {
+		perror("cagmad: working directory");
+		exit(EXIT_FAILURE);
+	}
+	free(directory);
+	return all;
+}
+
 void cagma_options_parse(struct cagma_options *options, int argc, char **argv)
 {
 	enum { CHECK_CONFIG = 256, RECORD };
@@ -56,10 +76,7 @@ void cagma_options_parse(struct cagma_options *options, int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "c:p:dnt:r:hV", longs, NULL)) != -1) {
 		switch (c) {
 		case 'c':
-			/* To be found again whatever the working directory. */
-			options->config = realpath(optarg, NULL);
-			if (!options->config)
-				options->config = optarg;
+			options->config = absolute(optarg);
 			break;
 		case 'p':
 			options->policy = cagma_policy_find(optarg);
@@ -76,13 +93,13 @@ void cagma_options_parse(struct cagma_options *options, int argc, char **argv)
 			options->dry_run = true;
 			break;
 		case 't':
-			options->trace = optarg;
+			options->trace = absolute(optarg);
 			break;
 		case RECORD:
-			options->record = optarg;
+			options->record = absolute(optarg);
 			break;
 		case 'r':
-			options->run_dir = optarg;
+			options->run_dir = absolute(optarg);
 			break;
 		case CHECK_CONFIG:
 			options->check_config = true;

@@ -23,6 +23,7 @@ const char *cagma_lie_name(enum cagma_lie lie)
 		[CAGMA_LIE_TORN] = "torn-too-long",
 		[CAGMA_LIE_SILENT] = "silent",
 		[CAGMA_LIE_IMPOSSIBLE] = "impossible-samples",
+		[CAGMA_LIE_CHANNEL] = "broken-channel",
 		[CAGMA_LIE_CLOSED] = "closed-by-guest",
 	};
 

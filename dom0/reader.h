@@ -24,6 +24,7 @@ enum cagma_lie {
 	CAGMA_LIE_TORN,		/* no readable slot for too long */
 	CAGMA_LIE_SILENT,	/* no sample for too long */
 	CAGMA_LIE_IMPOSSIBLE,	/* for too long, none that could be true */
+	CAGMA_LIE_CHANNEL,	/* no lie: its channel can't be read */
 	CAGMA_LIE_CLOSED,	/* no lie: the guest closes the page */
 	CAGMA_LIE_COUNT
 };

@@ -147,8 +147,12 @@ static uint32_t random_seed(void)
 
 static void unmap(struct cagma_store *store, struct cagma_guest *guest)
 {
-	if (guest->page)
-		cagma_grants_unmap(store->grants, guest->page);
+	int err = guest->page ? cagma_grants_unmap(store->grants, guest->page) :
+				0;
+
+	if (err)
+		cagma_log(LOG_ERR, "the page of domain %u cannot be unmapped: %s",
+			  guest->domid, strerror(-err));
 	cagma_channel_close(guest->channel);
 	free(guest);
 }

@@ -464,9 +464,10 @@ void fake_channel_signal(struct cagma_channel *channel)
 
 int cagma_channel_notify(struct cagma_channel *channel)
 {
-	observe_mail();
-	if (host.dead)
-		return 0;
+	int err = enter(FAKE_CHANNEL_NOTIFY);
+
+	if (err || host.dead)
+		return err;
 	log_op(FAKE_OP_NOTIFY, channel->guest->domid, 0);
 	fake_guest_event(channel->guest);
 	act();
@@ -475,13 +476,20 @@ int cagma_channel_notify(struct cagma_channel *channel)
 
 int cagma_channel_take(struct cagma_channel *channel)
 {
+	int err = enter(FAKE_CHANNEL_TAKE);
 	uint64_t count;
 
+	if (err)
+		return err;
 	return read(channel->fd, &count, sizeof(count)) < 0 ? -errno : 0;
 }
 
 int cagma_channel_unmask(struct cagma_channel *channel)
 {
+	int err = enter(FAKE_CHANNEL_UNMASK);
+
+	if (err)
+		return err;
 	channel->masked = false;
 	if (channel->pending) {
 		channel->pending = false;
@@ -537,10 +545,13 @@ int cagma_grants_unmap(struct cagma_grants *grants, void *page)
 	struct mapping *mapping = page ? find_mapping(page) : NULL;
 	struct fake_guest *guest;
 
+	int err = enter(FAKE_GRANTS_UNMAP);
+
 	(void)grants;
+	if (err)
+		return err;
 	if (!mapping)
 		return -EINVAL;
-	observe_mail();
 	guest = mapping->guest;
 	log_op(FAKE_OP_UNMAP, guest->domid, 0);
 	munmap(mapping->address, CAGMA_PAGE_BYTES);

@@ -389,6 +389,7 @@ static int open_page(void)
 /* ---- taking all there is ---- */
 
 #define NODES_MAX	4096
+#define NODES_PER_DIR	64	/* a node's children must fit into 2 KiB */
 #define GRANT_BATCH	64
 #define BATCHES_MAX	4096
 
@@ -398,25 +399,34 @@ static grant_ref_t batch[BATCHES_MAX];
 
 static int take_nodes(void)
 {
-	char name[16];
+	char dir[32], name[16];
 	int err = 0;
 
 	while (!err && nodes < NODES_MAX) {
-		snprintf(name, sizeof(name), "n%u", nodes);
-		err = xenbus_write(XBT_NIL, "data/hoard", name, "");
+		snprintf(dir, sizeof(dir), "data/hoard/%u", nodes / NODES_PER_DIR);
+		snprintf(name, sizeof(name), "%u", nodes);
+		err = xenbus_write(XBT_NIL, dir, name, "");
 		nodes += !err;
 	}
 	pr_info("%u nodes are taken, then error %d\n", nodes, err);
 	return err ? 0 : -E2BIG;
 }
 
+/* The last few one by one. */
 static int take_grants(void)
 {
-	while (batches < BATCHES_MAX &&
-	       !gnttab_alloc_grant_references(GRANT_BATCH, &batch[batches]))
+	unsigned int count = GRANT_BATCH, taken = 0;
+
+	while (batches < BATCHES_MAX && count) {
+		if (gnttab_alloc_grant_references(count, &batch[batches])) {
+			count /= 2;
+			continue;
+		}
+		taken += count;
 		batches++;
-	pr_info("%u grants are taken\n", batches * GRANT_BATCH);
-	return batches < BATCHES_MAX ? 0 : -E2BIG;
+	}
+	pr_info("%u grants are taken\n", taken);
+	return count ? -E2BIG : 0;
 }
 
 static void give_back(void)

@@ -240,7 +240,7 @@ unload_in_evil() {
 
 test_R5_no_grants_left_in_the_guest() {
 	guest_mark evil
-	guest_run evil "echo grants >/sys/module/hostile/parameters/play"
+	guest_run evil "dmesg -n 8; echo grants >/sys/module/hostile/parameters/play"
 	says evil 'hostile: [0-9]+ grants are taken' 20 || return
 	load_in_evil
 	says evil 'INSMOD-1' 20 || return
