@@ -58,6 +58,11 @@ static bool is_foreign(const struct cagma_guest *guest)
 	       aim <= most(guest);
 }
 
+bool cagma_foreign_is_likely(const struct cagma_guest *guest, uint64_t now_ns)
+{
+	return guest->foreign_since_ns || now_ns < guest->foreign_until_ns;
+}
+
 bool cagma_foreign_look(struct cagma_guest *guest, uint64_t now_ns)
 {
 	if (!is_foreign(guest)) {

@@ -35,4 +35,7 @@ bool cagma_foreign_is_limit_new(const struct cagma_guest *guest,
  */
 bool cagma_foreign_look(struct cagma_guest *guest, uint64_t now_ns);
 
+/* It was taken over not long ago, or may be in a moment: plan nothing new. */
+bool cagma_foreign_is_likely(const struct cagma_guest *guest, uint64_t now_ns);
+
 #endif

@@ -105,7 +105,7 @@ static void view_guest(const struct cagma_loop *loop,
 			     loop->config->policy->answers_kicks,
 		.held = !guest->present || guest->facts.paused ||
 			cagma_loop_lets_be(loop, guest) ||
-			(now_ns < guest->foreign_until_ns &&
+			(cagma_foreign_is_likely(guest, now_ns) &&
 			 !guest->open_event),
 		.stuck = guest->debt.stuck,
 		.memory = guest->memory,

@@ -248,7 +248,7 @@ host_is_sound() {
 
 test_C1_killed_at_50_random_moments() {
 	local i
-	guest_run pv "while :; do dd if=/dev/zero of=/tmp/churn bs=1M count=60 2>/dev/null; rm /tmp/churn; done & churn=\$!"
+	guest_run pv "while :; do dd if=/dev/zero of=/tmp/churn bs=1M count=60 2>/dev/null; rm /tmp/churn; done & echo \$! >/tmp/churn.pid"
 	for ((i = 1; i <= 50; i++)); do
 		sleep "0.$((RANDOM % 1000 + 1000))"
 		kill -9 "$daemon"
@@ -256,7 +256,7 @@ test_C1_killed_at_50_random_moments() {
 		start_daemon
 		expect 10 "pv is adopted (kill $i)" is_live pv && host_is_sound || return
 	done
-	guest_run pv "kill \$churn"
+	guest_run pv "kill \$(cat /tmp/churn.pid)"
 	(($(total invariant_violations) == 0)) || because "an invariant was broken"
 }
 
