@@ -8,6 +8,7 @@
 # make test-cycles  CYCLES loads and unloads of the module (1000); KERNEL=debug:
 #                 under a kernel that looks for leaks and locking errors
 # make bench-growth how a program fares that takes memory at a steady rate
+# make bench-creates what CYCLES creations of domains cost the running guests
 # make bench-storm  what a guest's kick storm costs dom0 and the other guests
 # make sim        the simulator: the daemon's code on simulated guests
 #                 (docs/simulator.md, tests/sim.mk)
@@ -59,7 +60,7 @@ XEN_LIBS := -lxenctrl -lxengnttab -lxenevtchn -lxenstore -lxentoollog
 
 CORE_OBJS := $(CORE:%=$(BUILD)/obj/dom0/%.o)
 
-.PHONY: all check check-unit test test-xen test-cycles debug-module bench-storm bench-growth demo images base module lint model install clean
+.PHONY: all check check-unit test test-xen test-cycles debug-module bench-storm bench-growth bench-creates demo images base module lint model install clean
 
 all: $(BUILD)/dom0/cagmad $(BUILD)/dom0/cagmactl $(BUILD)/dom0/cagma-exporter
 
@@ -260,6 +261,11 @@ bench-storm: packages-run images $(BUILD)/bench/echo $(BUILD)/guest/usr/bin/rais
 	$(Q)$(MAKE) --no-print-directory $(FLOOR)
 	$(Q)mkimage/images.sh guest
 	$(Q)$(PYTHON) bench/storm.py
+
+bench-creates: packages-run images $(BUILD)/bench/echo $(BUILD)/guest/usr/bin/raise
+	$(Q)$(MAKE) --no-print-directory $(FLOOR)
+	$(Q)mkimage/images.sh guest
+	$(Q)$(PYTHON) bench/creates.py
 
 bench-growth: packages-run images $(BUILD)/guest/usr/bin/grow
 	$(Q)mkimage/images.sh guest

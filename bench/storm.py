@@ -10,10 +10,11 @@ build/bench/storm.json. Exit status 0: all bars are met.
 """
 
 import json
-import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import reaction
 
 PROJECT = Path(__file__).resolve().parents[1]
 BUILD = PROJECT / "build"
@@ -28,74 +29,19 @@ FLOOR_RATIO_MAX = 1.5
 
 
 @dataclass
-class Distribution:
-    n: int
-    p50_us: float
-    p90_us: float
-    p99_us: float
-    max_us: float
-
-    @classmethod
-    def of(cls, values):
-        ordered = sorted(values)
-        return cls(len(ordered), *(ordered[(len(ordered) - 1) * percent // 100]
-                                   for percent in (50, 90, 99, 100)))
-
-    def row(self, name):
-        return (f"{name:<28}{self.n:>6}{self.p50_us:>10.0f}{self.p90_us:>10.0f}"
-                f"{self.p99_us:>10.0f}{self.max_us:>10.0f}")
-
-
-@dataclass
 class Phase:
     seconds: float
     dom0_cpu_percent: float
     daemon_cpu_percent: float
     steps_per_s: float
     wakeups_per_s: float
-    page: Distribution
-    floor: Distribution
+    page: reaction.Distribution
+    floor: reaction.Distribution
 
 
 def boot():
-    command = [PROJECT / "mkimage/run.py", "--script", PROJECT / "bench/storm-dom0.sh",
-               "--in", PROJECT / "bench/storm.conf", "--in", BUILD / "bench/echo",
-               "--out", OUT, "--clock", "icount", "--time-limit", "2400",
-               "--host-memory", "1536", "--dom0-memory", "512"]
-    for name in "one", "two":
-        command += ["--guest", f"{name},memory=128,maxmem=192"]
-    for name in "evil", "floor":
-        command += ["--guest", f"{name},memory=128,maxmem=192,extra=cagma=off"]
-    return subprocess.run(command, check=False).returncode
-
-
-def marks():
-    lines = (OUT / "phases.jsonl").read_text().splitlines()
-    return {(mark["phase"], mark["at"]): mark for mark in map(json.loads, lines)}
-
-
-def reactions(begin, end):
-    """What the honest guests' kernels measured in between, in µs."""
-    data = (OUT / "trace.jsonl").read_bytes()[begin["trace_bytes"]:end["trace_bytes"]]
-    events = []
-    for line in data.splitlines():
-        try:
-            events.append(json.loads(line))
-        except ValueError:
-            continue    # the mark fell into a line
-    return [event["us"] for event in events
-            if event.get("ev") == "reaction" and event["name"] in ("one", "two")]
-
-
-def floor(phase):
-    """floor.ko's own account of that phase."""
-    log = (OUT / "console" / "guest-floor.log").read_text(errors="replace")
-    for line in log.splitlines():
-        words = line.split()
-        if words[:2] == ["FLOOR", phase]:
-            n, *ns = map(int, words[2:])
-            return Distribution(n, *(value / 1000 for value in ns))
-    raise SystemExit(f"storm: no figures of the bare channel in {phase}")
+    return reaction.boot("bench/storm-dom0.sh", OUT,
+                         "--guest", "evil,memory=128,maxmem=192,extra=cagma=off")
 
 
 def phase(all_marks, name):
@@ -108,7 +54,7 @@ def phase(all_marks, name):
         100 * (end["daemon_cpu_s"] - begin["daemon_cpu_s"]) / seconds,
         (end["steps"] - begin["steps"]) / steps_s,
         (end["kicks"] - begin["kicks"]) / seconds,
-        Distribution.of(reactions(begin, end)), floor(name))
+        reaction.of_guests(OUT, begin, end), reaction.of_floor(OUT, name))
 
 
 def judge(busy, storm):
@@ -127,15 +73,12 @@ def judge(busy, storm):
 
 
 def main():
-    OUT.mkdir(parents=True, exist_ok=True)
-    for name in "phases.jsonl", "trace.jsonl":
-        (OUT / name).unlink(missing_ok=True)
     if status := boot():
         return status
-    all_marks = marks()
+    all_marks = reaction.marks(OUT)
     phases = {name: phase(all_marks, name) for name in ("quiet", "busy", "storm")}
     bars = judge(phases["busy"], phases["storm"])
-    print(f"{'virtual µs':<28}{'n':>6}{'p50':>10}{'p90':>10}{'p99':>10}{'max':>10}")
+    print(reaction.HEAD)
     for name, each in phases.items():
         print(each.page.row(f"{name}: honest guests"))
         print(each.floor.row(f"{name}: bare event channel"))
