@@ -74,7 +74,9 @@ static uint64_t time_pass(size_t guests)
 
 static void measure(size_t guests)
 {
+	enum { MEDIAN = ROUNDS / 2, LATE = ROUNDS * 99 / 100 };
 	static uint64_t ns[ROUNDS];
+	double p50_us;
 
 	begin(guests);
 	for (int i = 0; i < 40; i++) {
@@ -87,17 +89,18 @@ static void measure(size_t guests)
 	for (int i = 0; i < ROUNDS; i++)
 		ns[i] = time_pass(guests);
 	qsort(ns, ROUNDS, sizeof(ns[0]), compare);
+	p50_us = (double)ns[MEDIAN] / 1000;
 	printf("{\"guests\":%zu,\"passes\":%d,\"us_p50\":%.1f,\"us_p99\":%.1f,"
 	       "\"us_per_guest_p50\":%.3f}\n", guests, ROUNDS,
-	       (double)ns[ROUNDS / 2] / 1000, (double)ns[ROUNDS * 99 / 100] / 1000,
-	       (double)ns[ROUNDS / 2] / 1000 / (double)guests);
+	       p50_us, (double)ns[LATE] / 1000, p50_us / (double)guests);
 	fake_daemon_stop(&d);
 	cagma_config_destroy(&d.config);
 }
 
 int main(void)
 {
-	const struct rlimit files = { 4 * FAKE_GUESTS_MAX, 4 * FAKE_GUESTS_MAX };
+	const rlim_t most = 4ul * FAKE_GUESTS_MAX;
+	const struct rlimit files = { most, most };
 
 	if (setrlimit(RLIMIT_NOFILE, &files)) {
 		perror("pass: open files");

@@ -10,7 +10,6 @@
 
 # In dom0's own memory: the runner's share is slow.
 readonly trace=/tmp/trace.jsonl
-daemon=
 
 is_live() {
 	[[ $(cagmactl --json status) =~ \"name\":\"$1\"[^{]*\"state\":\"live\" ]]
@@ -22,10 +21,11 @@ now_s() {
 	echo "$up"
 }
 
-# serve GUEST...: by the daemon, and the floor by its own.
+# serve GUEST...: by cagmad, whose process is $daemon, and the floor by its own.
 serve() {
 	local guest domid
 	cagmad --trace "$trace" 2>"$CAGMA_OUT/cagmad.log" &
+	# shellcheck disable=SC2034	# for the scripts that source this
 	daemon=$!
 	guest_run floor "insmod /lib/cagma/floor.ko"
 	for guest in "$@"; do
