@@ -246,7 +246,7 @@ test_R5_no_grants_left_in_the_guest() {
 	guest_run evil "echo grants >/sys/module/hostile/parameters/play"
 	says evil 'hostile: [0-9]+ grants are taken' 20 || return
 	load_in_evil
-	says evil 'INSMOD-1' 20 || return
+	says evil 'INSMOD-28' 20 || return
 	guest_run evil "echo none >/sys/module/hostile/parameters/play"
 	load_in_evil
 	says evil 'INSMOD-0' 20 && expect 20 "evil is live" is_live evil && unload_in_evil
