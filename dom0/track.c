@@ -5,6 +5,12 @@
 /* The balloon's own count may differ from Xen's by what Xen adds itself. */
 #define ALLOC_SLACK_PAGES cagma_mib_to_pages(64)
 
+/*
+ * A page has its place in swap before it is written and counted, and a guest's
+ * processors take places in advance, 64 at a time.
+ */
+#define SWAP_UNCOUNTED_PAGES cagma_mib_to_pages(32)
+
 static bool is_possible(const struct cagma_sample *s, uint64_t most_pages)
 {
 	return s->total_pages <= CAGMA_PAGES_MAX &&
@@ -30,6 +36,25 @@ static uint64_t passed(struct cagma_track *track, uint64_t before,
 	return cagma_min(after - before, CAGMA_PAGES_MAX);
 }
 
+/*
+ * Swap space: the most that was ever free, less what went without pages having
+ * been written to it, for that was swapoff.
+ */
+static uint64_t swap_total(const struct cagma_track *track,
+			   const struct cagma_sample *sample)
+{
+	uint64_t written = cagma_min(cagma_less(sample->swap_out_pages,
+						track->last.swap_out_pages),
+				     CAGMA_PAGES_MAX);
+	uint64_t gone = cagma_less(track->last.swap_free_pages,
+				   sample->swap_free_pages);
+	uint64_t total = track->swap_total_pages;
+
+	if (gone > written + SWAP_UNCOUNTED_PAGES)
+		total = cagma_less(total, gone - written);
+	return cagma_max(total, sample->swap_free_pages);
+}
+
 static struct cagma_point *open_point(struct cagma_track *track)
 {
 	return &track->point[track->count % CAGMA_TRACK_POINTS];
@@ -47,6 +72,7 @@ bool cagma_track_add(struct cagma_track *track,
 		track->last_impossible = true;
 		return false;
 	}
+	track->swap_total_pages = swap_total(track, sample);
 	if (track->any)
 		point->swap_in_pages = cagma_min(CAGMA_PAGES_MAX,
 			point->swap_in_pages +
@@ -56,8 +82,6 @@ bool cagma_track_add(struct cagma_track *track,
 	track->last_impossible = false;
 	track->any = true;
 	track->seen_ns = now_ns;
-	track->swap_total_pages = cagma_max(track->swap_total_pages,
-					    sample->swap_free_pages);
 	used = cagma_track_used(track);
 	point->used_pages = cagma_max(point->used_pages, used);
 	point->demand_pages = cagma_max(point->demand_pages,

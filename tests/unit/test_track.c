@@ -241,10 +241,29 @@ static void test_growth_into_swap_is_growth(void **state)
 	(void)state;
 	sample.swap_free_pages = 1000 * MIB;
 	point(500 * MIB, S);
-	sample.swap_free_pages = 970 * MIB;
+	sample.swap_free_pages = 700 * MIB;
+	sample.swap_out_pages = 300 * MIB;
 	point(500 * MIB, S / 4);
 	assert_int_equal(cagma_track_growth(&track, now_ns, 10 * S, S),
-			 30 * MIB);
+			 300 * MIB);
+}
+
+static void test_swapoff_is_no_growth(void **state)
+{
+	(void)state;
+	sample.swap_free_pages = 1000 * MIB;
+	point(500 * MIB, S);
+	sample.swap_free_pages = 800 * MIB;
+	sample.swap_out_pages = 200 * MIB;
+	point(500 * MIB, S);
+	sample.swap_free_pages = 0;
+	point(500 * MIB, S);
+	assert_int_equal(cagma_track_growth(&track, now_ns, S, S), 0);
+	assert_int_equal(cagma_track_swapped(&track), 200 * MIB);
+	sample.swap_free_pages = 1000 * MIB;
+	point(500 * MIB, S);
+	assert_int_equal(cagma_track_swapped(&track), 0);
+	assert_int_equal(cagma_track_growth(&track, now_ns, S, S), 0);
 }
 
 static void test_used_max_is_the_peak_within_the_window(void **state)
@@ -369,6 +388,7 @@ int main(void)
 		TRACK_TEST(test_growth_is_the_largest_within_any_horizon),
 		TRACK_TEST(test_growth_leaves_the_window),
 		TRACK_TEST(test_growth_into_swap_is_growth),
+		TRACK_TEST(test_swapoff_is_no_growth),
 		TRACK_TEST(test_used_max_is_the_peak_within_the_window),
 		TRACK_TEST(test_points_without_samples_are_none),
 		TRACK_TEST(test_covers_needs_a_point_that_old),
