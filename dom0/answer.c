@@ -217,6 +217,7 @@ static struct json_object *record_json(const struct cagma_record *r,
 	add_kib(o, "used_donor_kib", r->guest.used_donor_pages);
 	add_kib(o, "used_release_kib", r->guest.used_release_pages);
 	add_kib(o, "growth_kib", r->guest.growth_pages);
+	add_kib(o, "burst_kib", r->guest.burst_pages);
 	add_kib(o, "task_kib", r->guest.task_pages);
 	add_kib(o, "swapped_kib", r->guest.swapped_pages);
 	add_kib(o, "swap_in_kib", r->guest.swap_in_pages);

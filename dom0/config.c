@@ -33,7 +33,7 @@ static const struct setting {
 	  "share of the emergency's task that counts for the CMA" },
 	{ "threshold_percent", 10, 100, 75,
 	  "share of the CMA below which a guest kicks" },
-	{ "horizon_ms", 100, 60000, 1000, "growth is anticipated this far" },
+	{ "horizon_ms", 100, 60000, 500, "growth is anticipated this far" },
 	{ "window_ms", 1000, 15000, 10000, "growth is remembered this long" },
 	{ "release_ms", 1000, 15000, 10000,
 	  "a surplus is taken back after this long" },

@@ -53,6 +53,7 @@ const struct cagma_field cagma_guest_view_fields[] = {
 	GUEST(used_donor_pages, CAGMA_U64),
 	GUEST(used_release_pages, CAGMA_U64),
 	GUEST(growth_pages, CAGMA_U64),
+	GUEST(burst_pages, CAGMA_U64),
 	GUEST(task_pages, CAGMA_U64),
 	GUEST(swapped_pages, CAGMA_U64),
 	GUEST(swap_in_pages, CAGMA_U64),

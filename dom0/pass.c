@@ -88,6 +88,7 @@ static void view_guest(const struct cagma_loop *loop,
 			cagma_track_used_max(track, now_ns, t->release_ns),
 		.growth_pages = cagma_track_growth(track, now_ns, t->window_ns,
 						   t->horizon_ns),
+		.burst_pages = cagma_track_burst(track, now_ns, t->window_ns),
 		.task_pages = track->last.task_pages,
 		.swapped_pages = cagma_track_swapped(track),
 		.swap_in_pages =

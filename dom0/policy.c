@@ -20,6 +20,7 @@ const char *cagma_why_name(enum cagma_why why)
 		[CAGMA_WHY_KEEP] = "keep",
 		[CAGMA_WHY_EMERGENCY] = "emergency",
 		[CAGMA_WHY_GROW] = "grow",
+		[CAGMA_WHY_PREPARE] = "prepare",
 		[CAGMA_WHY_DONATE] = "donate",
 		[CAGMA_WHY_YIELD] = "yield",
 		[CAGMA_WHY_RELEASE] = "release",
@@ -295,6 +296,65 @@ static uint64_t pour(const struct cagma_guest_view *guests, size_t count,
 	return pages;
 }
 
+/* What a guest wants to meet another burst like the last and keep its CMA. */
+static uint64_t readiness(const struct cagma_guest_view *guest,
+			  const struct cagma_decision *decision)
+{
+	return wanted(guest, guest->used_donor_pages,
+		      decision->cma_pages + guest->burst_pages);
+}
+
+/*
+ * What a guest at rest lacks of it. One that grows needs its processors for
+ * that: its balloon's work can wait.
+ */
+static uint64_t unready(const struct cagma_tuning *tuning,
+			const struct cagma_guest_view *guest,
+			const struct cagma_decision *decision)
+{
+	uint64_t pages = cagma_less(readiness(guest, decision),
+				    guest->target_pages);
+
+	if (!cagma_guest_is_known(tuning, guest) || guest->stuck ||
+	    is_short(guest) || decision->why != CAGMA_WHY_KEEP ||
+	    guest->settled_ns < tuning->donor_ns ||
+	    guest->yielded_ns < CALM_NS)
+		return 0;
+	return pages >= tuning->release_pages ? pages : 0;
+}
+
+/* What must be spare so that every guest's emergency could be met from it. */
+static uint64_t sum_of_cmas(const struct cagma_decision *decisions, size_t count)
+{
+	uint64_t pages = 0;
+
+	for (size_t i = 0; i < count; i++)
+		pages += decisions[i].cma_pages;
+	return pages;
+}
+
+/* Of `pages`, what isn't needed for emergencies makes guests ready for bursts. */
+static void prepare(const struct cagma_tuning *tuning,
+		    const struct cagma_guest_view *guests, size_t count,
+		    uint64_t pages, struct cagma_decision *decisions)
+{
+	uint64_t idle = cagma_less(pages, sum_of_cmas(decisions, count));
+	uint64_t all = 0, given;
+
+	for (size_t i = 0; i < count; i++)
+		all += unready(tuning, &guests[i], &decisions[i]);
+	given = cagma_min(all, idle);
+	for (size_t i = 0; i < count && given; i++) {
+		uint64_t part = cagma_scale(
+			unready(tuning, &guests[i], &decisions[i]), given, all);
+
+		if (part < tuning->release_pages)
+			continue;
+		decisions[i].target_pages += part;
+		decisions[i].why = CAGMA_WHY_PREPARE;
+	}
+}
+
 /* ---- taking ---- */
 
 /* Data to decide on, nothing decided yet, and no debt it doesn't pay. */
@@ -397,7 +457,8 @@ static void release(const struct cagma_tuning *tuning,
 		const struct cagma_guest_view *guest = &guests[i];
 		struct cagma_decision *d = &decisions[i];
 		uint64_t keep = cagma_max(guest->used_release_pages +
-					  d->cma_pages, guest->min_pages);
+					  d->cma_pages,
+					  readiness(guest, d));
 
 		if (!may_shrink(tuning, guest, d) || is_short(guest) ||
 		    !has_lasted(tuning, guest) ||
@@ -463,13 +524,17 @@ static void decide_cagma(const struct cagma_tuning *tuning,
 {
 	uint64_t usable = cagma_less(host->spare_pages, host->hard_pages);
 	uint64_t kept = cagma_less(host->reserve_pages, host->hard_pages);
+	uint64_t idle;
 
 	estimate(tuning, guests, count, decisions);
 	entitle(tuning, host, guests, count, decisions);
 	note_needs(tuning, guests, count, periodic, decisions);
 	usable = pour(guests, count, true, usable, decisions);
 	kept = cagma_min(kept, usable);
-	usable = kept + pour(guests, count, false, usable - kept, decisions);
+	idle = pour(guests, count, false, usable - kept, decisions);
+	if (periodic)
+		prepare(tuning, guests, count, idle, decisions);
+	usable = kept + idle;
 	if (host->up_ns >= tuning->grace_ns)
 		take(tuning, host, guests, count, usable, periodic, decisions);
 }

@@ -52,6 +52,7 @@ struct cagma_guest_view {
 	uint64_t used_donor_pages;	/* most used within donor_ns */
 	uint64_t used_release_pages;	/* most used within release_ns */
 	uint64_t growth_pages;		/* most growth per horizon in window */
+	uint64_t burst_pages;		/* most growth in window */
 	uint64_t task_pages;		/* of the open emergency's task */
 	uint64_t swapped_pages;
 	uint64_t swap_in_pages;		/* within the horizon */
@@ -72,6 +73,7 @@ enum cagma_why {
 	CAGMA_WHY_KEEP,
 	CAGMA_WHY_EMERGENCY,	/* more, at once */
 	CAGMA_WHY_GROW,		/* more, by the periodic pass */
+	CAGMA_WHY_PREPARE,	/* more, for another burst like the last */
 	CAGMA_WHY_DONATE,	/* less, another guest or the reserve needs it */
 	CAGMA_WHY_YIELD,	/* less, another lacks what it is entitled to */
 	CAGMA_WHY_RELEASE,	/* less, it was surplus for long */

@@ -122,10 +122,12 @@ static void print_sizes(struct json_object *r)
 	       cagma_mib(r, "used_release_kib"), cagma_mib(r, "min_kib"),
 	       cagma_mib(r, "max_kib"), cagma_mib(r, "entitled_kib"));
 	printf("  CMA       %lld: growth expected %lld, share of the task of %lld, back from swap %lld of %lld\n"
+	       "  burst     %lld, the largest lately\n"
 	       "  host      spare %lld, of which %lld are never given and %lld are for emergencies\n",
 	       cagma_mib(r, "cma_kib"), cagma_mib(r, "growth_kib"),
 	       cagma_mib(r, "task_kib"), cagma_mib(r, "swap_in_kib"),
-	       cagma_mib(r, "swapped_kib"), cagma_mib(r, "spare_kib"),
+	       cagma_mib(r, "swapped_kib"), cagma_mib(r, "burst_kib"),
+	       cagma_mib(r, "spare_kib"),
 	       cagma_mib(r, "hard_reserve_kib"),
 	       cagma_mib(r, "reserve_kib") - cagma_mib(r, "hard_reserve_kib"));
 	if (cagma_number(r, "unmet_kib"))

@@ -154,6 +154,21 @@ uint64_t cagma_track_growth(const struct cagma_track *track, uint64_t now_ns,
 	return growth;
 }
 
+uint64_t cagma_track_burst(const struct cagma_track *track, uint64_t now_ns,
+			   uint64_t window_ns)
+{
+	uint64_t since_ns = cagma_less(now_ns, window_ns);
+	uint64_t burst = 0, peak = 0;
+	const struct cagma_point *point;
+
+	for (uint32_t i = 0; (point = recent(track, i, since_ns)); i++) {
+		burst = cagma_max(burst,
+				  cagma_less(peak, point->demand_pages));
+		peak = cagma_max(peak, point->demand_pages);
+	}
+	return burst;
+}
+
 uint64_t cagma_track_used_max(const struct cagma_track *track, uint64_t now_ns,
 			      uint64_t window_ns)
 {

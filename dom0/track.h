@@ -59,6 +59,10 @@ uint64_t cagma_track_swapped(const struct cagma_track *track);
 uint64_t cagma_track_growth(const struct cagma_track *track, uint64_t now_ns,
 			    uint64_t window_ns, uint64_t horizon_ns);
 
+/* Largest growth of demand, however slow, in the last `window_ns`. */
+uint64_t cagma_track_burst(const struct cagma_track *track, uint64_t now_ns,
+			   uint64_t window_ns);
+
 /* Largest used memory in the last `window_ns`. */
 uint64_t cagma_track_used_max(const struct cagma_track *track, uint64_t now_ns,
 			      uint64_t window_ns);

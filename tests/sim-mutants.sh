@@ -65,6 +65,8 @@ mutant no_minimum $policy 's/cagma_max(pages, guest->min_pages)/pages/; s/d->cma
 mutant no_grace $policy 's/host->up_ns >= tuning->grace_ns/1/'
 mutant no_reserve $policy 's/cagma_less(host->reserve_pages,/cagma_less(0,/'
 mutant no_growth $policy 's/guest->growth_pages/0/'
+mutant nobody_is_prepared $policy "$(early unready 'return 0;')"
+mutant prepared_is_surplus $policy 's/readiness(guest, d)/0/'
 mutant no_task $policy 's/guest->task_pages/0/'
 mutant stale_is_known $policy 's/guest->age_ns <= tuning->stale_ns/1/'
 mutant paused_is_known $policy 's/return !guest->held/return 1/'

@@ -65,7 +65,7 @@ static void test_defaults(void **state)
 	assert_int_equal(config.tuning.release_pages, 32 * MIB);
 	assert_int_equal(config.tuning.task_percent, 25);
 	assert_int_equal(config.tuning.threshold_percent, 75);
-	assert_int_equal(config.tuning.horizon_ns, S);
+	assert_int_equal(config.tuning.horizon_ns, 500 * MS);
 	assert_int_equal(config.tuning.window_ns, 10 * S);
 	assert_int_equal(config.tuning.release_ns, 10 * S);
 	assert_int_equal(config.tuning.donor_ns, S);

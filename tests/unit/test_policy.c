@@ -382,6 +382,86 @@ static void test_I5_emergency_protects_the_entitlement_only(void **state)
 	assert_int_equal(change(1), -(int64_t)(604 * MIB / 8));
 }
 
+/* ---- ready for a burst ---- */
+
+static void test_guest_at_rest_is_made_ready_for_a_burst(void **state)
+{
+	struct cagma_guest_view *g = add(256 * MIB);
+
+	(void)state;
+	g->burst_pages = 100 * MIB;
+	decide(false);
+	assert_int_equal(change(0), 0);
+	decide(true);
+	assert_int_equal(change(0), 100 * MIB);
+	assert_int_equal(decision[0].why, CAGMA_WHY_PREPARE);
+	g->max_pages = g->target_pages + 60 * MIB;
+	decide(true);
+	assert_int_equal(change(0), 60 * MIB);
+	g->burst_pages = tuning.release_pages - 1;
+	decide(true);
+	assert_int_equal(change(0), 0);
+}
+
+static void test_guest_that_grows_is_not_prepared_meanwhile(void **state)
+{
+	struct cagma_guest_view *g = add(256 * MIB);
+
+	(void)state;
+	g->burst_pages = 100 * MIB;
+	g->settled_ns = tuning.donor_ns - 1;
+	decide(true);
+	assert_int_equal(change(0), 0);
+	g->settled_ns = UINT64_MAX;
+	g->yielded_ns = 29 * S;
+	decide(true);
+	assert_int_equal(change(0), 0);
+	g->yielded_ns = UINT64_MAX;
+	g->stuck = true;
+	decide(true);
+	assert_int_equal(change(0), 0);
+}
+
+/* What everybody's next emergency may need is kept, beside the reserve. */
+static void test_nobody_is_prepared_from_what_emergencies_need(void **state)
+{
+	(void)state;
+	add(256 * MIB)->burst_pages = 100 * MIB;
+	add(256 * MIB)->burst_pages = 300 * MIB;
+	host.spare_pages = host.reserve_pages + 2 * FLOOR;
+	decide(true);
+	assert_int_equal(change(0), 0);
+	assert_int_equal(change(1), 0);
+	host.spare_pages += 200 * MIB;
+	decide(true);
+	assert_int_equal(change(0), 50 * MIB);
+	assert_int_equal(change(1), 150 * MIB);
+}
+
+/* It is kept for as long as the burst is remembered, unless another needs it. */
+static void test_readiness_is_kept_and_given_to_the_needy(void **state)
+{
+	(void)state;
+	add_donor(100 * MIB)->burst_pages = 100 * MIB;
+	decide(true);
+	assert_int_equal(change(0), 0);
+	set_usable(0);
+	host.reserve_pages = host.hard_pages;
+	add_needy(40 * MIB);
+	decide(true);
+	assert_int_equal(change(0), -(int64_t)(40 * MIB));
+	assert_int_equal(decision[0].why, CAGMA_WHY_DONATE);
+}
+
+static void test_readiness_that_outlived_its_burst_is_released(void **state)
+{
+	(void)state;
+	add_donor(100 * MIB)->burst_pages = 20 * MIB;
+	decide(true);
+	assert_int_equal(change(0), -(int64_t)(80 * MIB));
+	assert_int_equal(decision[0].why, CAGMA_WHY_RELEASE);
+}
+
 /* ---- too little for all ---- */
 
 /* Two guests that both want all; the first one has most of it. */
@@ -575,6 +655,7 @@ static void random_guest(struct cagma_guest_view *g, uint64_t scale)
 		.used_donor_pages = used + (one_in(2) ? below(scale) : 0),
 		.used_release_pages = used + (one_in(2) ? below(scale) : 0),
 		.growth_pages = one_in(2) ? below(scale / 4) : 0,
+		.burst_pages = one_in(2) ? below(scale / 4) : 0,
 		.task_pages = one_in(4) ? below(scale) : 0,
 		.swapped_pages = one_in(4) ? below(scale) : 0,
 		.swap_in_pages = one_in(4) ? below(scale) : 0,
@@ -629,7 +710,8 @@ static bool is_explained(size_t i)
 	enum cagma_why why = decision[i].why;
 
 	if (change(i) > 0)
-		return why == CAGMA_WHY_EMERGENCY || why == CAGMA_WHY_GROW;
+		return why == CAGMA_WHY_EMERGENCY || why == CAGMA_WHY_GROW ||
+		       why == CAGMA_WHY_PREPARE;
 	if (change(i) < 0)
 		return why == CAGMA_WHY_DONATE || why == CAGMA_WHY_RELEASE ||
 		       why == CAGMA_WHY_YIELD;
@@ -883,6 +965,11 @@ int main(void)
 		POLICY_TEST(test_reserve_is_refilled_from_donors),
 		POLICY_TEST(test_incoming_memory_is_not_asked_for_twice),
 		POLICY_TEST(test_I5_emergency_protects_the_entitlement_only),
+		POLICY_TEST(test_guest_at_rest_is_made_ready_for_a_burst),
+		POLICY_TEST(test_guest_that_grows_is_not_prepared_meanwhile),
+		POLICY_TEST(test_nobody_is_prepared_from_what_emergencies_need),
+		POLICY_TEST(test_readiness_is_kept_and_given_to_the_needy),
+		POLICY_TEST(test_readiness_that_outlived_its_burst_is_released),
 		POLICY_TEST(test_G15_claimer_yields_what_others_are_entitled_to),
 		POLICY_TEST(test_yielding_goes_on_when_the_last_part_has_come),
 		POLICY_TEST(test_nobody_yields_for_more_than_an_entitlement),

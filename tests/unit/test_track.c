@@ -226,6 +226,20 @@ static void test_growth_is_the_largest_within_any_horizon(void **state)
 			 60 * MIB);
 }
 
+static void test_burst_is_the_growth_at_any_pace(void **state)
+{
+	static const uint64_t used_mib[] = { 130, 100, 110, 150, 140, 180, 160 };
+
+	(void)state;
+	assert_int_equal(cagma_track_burst(&track, now_ns, 10 * S), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(used_mib); i++)
+		point(used_mib[i] * MIB, S);
+	assert_int_equal(cagma_track_burst(&track, now_ns, 10 * S), 80 * MIB);
+	assert_int_equal(cagma_track_burst(&track, now_ns, 3 * S), 40 * MIB);
+	now_ns += 10 * S;
+	assert_int_equal(cagma_track_burst(&track, now_ns, 10 * S), 0);
+}
+
 static void test_growth_leaves_the_window(void **state)
 {
 	(void)state;
@@ -386,6 +400,7 @@ int main(void)
 		TRACK_TEST(test_G7_enormous_steps_of_a_counter_do_not_wrap),
 		TRACK_TEST(test_swapped_is_the_most_free_swap_less_the_present),
 		TRACK_TEST(test_growth_is_the_largest_within_any_horizon),
+		TRACK_TEST(test_burst_is_the_growth_at_any_pace),
 		TRACK_TEST(test_growth_leaves_the_window),
 		TRACK_TEST(test_growth_into_swap_is_growth),
 		TRACK_TEST(test_swapoff_is_no_growth),
