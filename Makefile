@@ -53,9 +53,10 @@ PACKAGES_CODEGEN := gcc-aarch64-linux-gnu libc6-dev-arm64-cross \
 	python3-unicorn python3-pyelftools
 
 # Everything of the daemon but main.c; tests link it with a fake xen.c.
-CORE := actuate answer baseline clients clock command config daemon debt feed fields \
-	foreign histogram invariant journal lease log loop notify offer options pass \
-	policy reader record requests serve status store trace track
+CORE := actuate answer baseline clients clock command config daemon debt \
+	entitle feed fields foreign histogram invariant journal lease log loop notify \
+	offer options pass policy reader record requests serve status store trace \
+	track
 XEN_LIBS := -lxenctrl -lxengnttab -lxenevtchn -lxenstore -lxentoollog
 
 CORE_OBJS := $(CORE:%=$(BUILD)/obj/dom0/%.o)

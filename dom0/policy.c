@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "policy.h"
+#include "entitle.h"
 #include "units.h"
 
 /* Of its target, the most that a guest yields at a time. */
@@ -30,36 +30,6 @@ const char *cagma_why_name(enum cagma_why why)
 	return why < CAGMA_WHY_COUNT ? names[why] : "unknown";
 }
 
-bool cagma_guest_is_known(const struct cagma_tuning *tuning,
-		     const struct cagma_guest_view *guest)
-{
-	return !guest->held && guest->age_ns <= tuning->stale_ns;
-}
-
-/*
- * The critical memory amount: the largest of the floor, the growth to be
- * expected and a share of the task that ran short; and on top of it room for
- * what is coming back from swap.
- */
-static uint64_t cma_of(const struct cagma_tuning *tuning,
-		       const struct cagma_guest_view *guest)
-{
-	uint64_t task = guest->task_pages * tuning->task_percent / 100;
-	uint64_t returning = cagma_min(guest->swapped_pages,
-				       2 * guest->swap_in_pages);
-	uint64_t cma = cagma_max(tuning->cma_floor_pages,
-				 cagma_max(guest->growth_pages, task));
-
-	return cagma_min(cma + returning, guest->max_pages);
-}
-
-static uint64_t wanted(const struct cagma_guest_view *guest, uint64_t used,
-		       uint64_t cma)
-{
-	return cagma_clamp(used + cma, guest->min_pages,
-			   cagma_max(guest->min_pages, guest->max_pages));
-}
-
 void cagma_keep_all(const struct cagma_guest_view *guests, size_t count,
 		    struct cagma_decision *decisions)
 {
@@ -69,130 +39,6 @@ void cagma_keep_all(const struct cagma_guest_view *guests, size_t count,
 			.entitled_pages = guests[i].target_pages,
 			.memory = guests[i].memory,
 		};
-}
-
-static void estimate(const struct cagma_tuning *tuning,
-		     const struct cagma_guest_view *guests, size_t count,
-		     struct cagma_decision *decisions)
-{
-	cagma_keep_all(guests, count, decisions);
-	for (size_t i = 0; i < count; i++) {
-		uint64_t cma = cma_of(tuning, &guests[i]);
-
-		decisions[i].cma_pages = cma;
-		/* Who can't be given more need not ask. */
-		if (guests[i].target_pages + CAGMA_STEP_PAGES <=
-		    guests[i].max_pages)
-			decisions[i].threshold_pages =
-				cma * tuning->threshold_percent / 100;
-	}
-}
-
-/* ---- who may have what ---- */
-
-/* Weights are at most 10,000: a level is in pages per 2^14 of weight. */
-#define LEVEL_UNIT	(UINT64_C(1) << 14)
-
-/* What a guest may have at that water level: its minimum, and by weight. */
-static uint64_t share(const struct cagma_guest_view *guest, uint64_t wish,
-		      uint64_t level)
-{
-	uint64_t more = cagma_scale(level, guest->weight, LEVEL_UNIT);
-
-	return cagma_min(wish, guest->min_pages + more);
-}
-
-/*
- * Short of memory by its own word: it is asked to give nothing within its
- * entitlement, whatever is available at this moment. What is available while
- * pages come back from swap is what they come back to.
- */
-static bool is_short(const struct cagma_guest_view *guest)
-{
-	return guest->emergency || guest->swap_in_pages >= CAGMA_STEP_PAGES;
-}
-
-/* Who is short is taken to want all that it has. */
-static uint64_t wish(const struct cagma_guest_view *guest, uint64_t cma)
-{
-	uint64_t used = cagma_max(guest->used_pages, guest->used_donor_pages);
-	uint64_t pages = wanted(guest, used, cma);
-
-	return is_short(guest) ? cagma_max(pages, guest->target_pages) : pages;
-}
-
-static uint64_t sum_of_shares(const struct cagma_tuning *tuning,
-			      const struct cagma_guest_view *guests,
-			      size_t count, uint64_t level,
-			      const struct cagma_decision *decisions)
-{
-	uint64_t pages = 0;
-
-	for (size_t i = 0; i < count; i++)
-		if (cagma_guest_is_known(tuning, &guests[i]))
-			pages += share(&guests[i], decisions[i].entitled_pages,
-				       level);
-	return pages;
-}
-
-/*
- * What there is for those who are known: all that they have or may take, except
- * what is known not to come back, and what is spare. Limits, not targets: they
- * fall when pages have come back, by the amount that spare memory rises, so that
- * memory on its way is in the pool at every moment.
- */
-static uint64_t pool_of(const struct cagma_tuning *tuning,
-			const struct cagma_host_view *host,
-			const struct cagma_guest_view *guests, size_t count)
-{
-	uint64_t pages = host->spare_pages;
-
-	for (size_t i = 0; i < count; i++) {
-		const struct cagma_guest_view *g = &guests[i];
-
-		if (!cagma_guest_is_known(tuning, g))
-			continue;
-		pages += g->stuck ? g->target_pages :
-			cagma_max(g->target_pages,
-				  cagma_max(g->alloc_pages, g->limit_pages));
-	}
-	return cagma_less(pages, host->hard_pages + host->overdrawn_pages);
-}
-
-/*
- * Entitlements: what everybody wants if there is that much, else the minimum
- * and beyond it by weight, as high as the water level that fills the pool.
- */
-static void entitle(const struct cagma_tuning *tuning,
-		    const struct cagma_host_view *host,
-		    const struct cagma_guest_view *guests, size_t count,
-		    struct cagma_decision *decisions)
-{
-	uint64_t pool = pool_of(tuning, host, guests, count);
-	uint64_t wishes = 0, low = 0, high;
-
-	for (size_t i = 0; i < count; i++) {
-		if (!cagma_guest_is_known(tuning, &guests[i]))
-			continue;
-		decisions[i].entitled_pages = wish(&guests[i],
-						   decisions[i].cma_pages);
-		wishes += decisions[i].entitled_pages;
-	}
-	if (wishes <= pool)
-		return;
-	for (high = (pool + 1) * LEVEL_UNIT; high - low > 1;) {
-		uint64_t level = low + (high - low) / 2;
-
-		if (sum_of_shares(tuning, guests, count, level, decisions) <=
-		    pool)
-			low = level;
-		else
-			high = level;
-	}
-	for (size_t i = 0; i < count; i++)
-		if (cagma_guest_is_known(tuning, &guests[i]))
-			decisions[i].entitled_pages = share(
-				&guests[i], decisions[i].entitled_pages, low);
 }
 
 /* ---- giving ---- */
@@ -214,7 +60,7 @@ static uint64_t least_due(const struct cagma_tuning *tuning,
 			  const struct cagma_decision *decision)
 {
 	bool limited = decision->entitled_pages <
-		       wish(guest, decision->cma_pages);
+		       cagma_wish(guest, decision->cma_pages);
 
 	if (guest->yielded_ns < CALM_NS)
 		return limited ? guest->target_pages / YIELD_SHARE :
@@ -235,7 +81,7 @@ static void note_needs(const struct cagma_tuning *tuning,
 		if (!cagma_guest_is_known(tuning, &guests[i]) ||
 		    (!periodic && !guests[i].emergency))
 			continue;
-		need = cagma_less(wanted(&guests[i], guests[i].used_pages,
+		need = cagma_less(cagma_wanted(&guests[i], guests[i].used_pages,
 					 decisions[i].cma_pages),
 				  guests[i].target_pages);
 		if (need < CAGMA_STEP_PAGES)
@@ -300,7 +146,7 @@ static uint64_t pour(const struct cagma_guest_view *guests, size_t count,
 static uint64_t readiness(const struct cagma_guest_view *guest,
 			  const struct cagma_decision *decision)
 {
-	return wanted(guest, guest->used_donor_pages,
+	return cagma_wanted(guest, guest->used_donor_pages,
 		      decision->cma_pages + guest->burst_pages);
 }
 
@@ -316,7 +162,7 @@ static uint64_t unready(const struct cagma_tuning *tuning,
 				    guest->target_pages);
 
 	if (!cagma_guest_is_known(tuning, guest) || guest->stuck ||
-	    is_short(guest) || decision->why != CAGMA_WHY_KEEP ||
+	    cagma_is_short(guest) || decision->why != CAGMA_WHY_KEEP ||
 	    guest->settled_ns < tuning->donor_ns ||
 	    guest->yielded_ns < CALM_NS)
 		return 0;
@@ -387,7 +233,7 @@ static uint64_t surplus(const struct cagma_tuning *tuning,
 {
 	uint64_t used = guest->used_donor_pages, pages;
 
-	if (!may_shrink(tuning, guest, decision) || is_short(guest) ||
+	if (!may_shrink(tuning, guest, decision) || cagma_is_short(guest) ||
 	    decision->unmet_pages)
 		return 0;
 	pages = beyond(guest, used + decision->cma_pages);
@@ -460,7 +306,7 @@ static void release(const struct cagma_tuning *tuning,
 					  d->cma_pages,
 					  readiness(guest, d));
 
-		if (!may_shrink(tuning, guest, d) || is_short(guest) ||
+		if (!may_shrink(tuning, guest, d) || cagma_is_short(guest) ||
 		    !has_lasted(tuning, guest) ||
 		    cagma_less(guest->target_pages, keep) <
 			tuning->release_pages)
@@ -526,8 +372,7 @@ static void decide_cagma(const struct cagma_tuning *tuning,
 	uint64_t kept = cagma_less(host->reserve_pages, host->hard_pages);
 	uint64_t idle;
 
-	estimate(tuning, guests, count, decisions);
-	entitle(tuning, host, guests, count, decisions);
+	cagma_assess(tuning, host, guests, count, decisions);
 	note_needs(tuning, guests, count, periodic, decisions);
 	usable = pour(guests, count, true, usable, decisions);
 	kept = cagma_min(kept, usable);

@@ -50,27 +50,27 @@ early() {
 	printf '/^[a-z].*\\b%s(/,/^}/s/^{/{ %s/' "$1" "$2"
 }
 
-policy=dom0/policy.c
+policy=dom0/policy.c entitle=dom0/entitle.c
 mutant nobody_yields $policy "$(early excess 'return 0;')"
 mutant nobody_donates $policy "$(early surplus 'return 0;')"
 mutant nothing_is_released $policy "$(early release 'return;')"
 mutant releases_at_once $policy "$(early has_lasted 'return true;')"
-mutant swapping_is_surplus $policy "$(early is_short 'return guest->emergency;')"
+mutant swapping_is_surplus $entitle "$(early cagma_is_short 'return guest->emergency;')"
 mutant waits_for_the_stuck $policy '/static uint64_t incoming/,/^}/s/!guests\[i\].stuck/1/'
-mutant stuck_is_in_the_pool $policy 's/g->stuck ?/0 ?/'
-mutant entitled_to_all $policy 's/if (wishes <= pool)/if (1)/'
+mutant stuck_is_in_the_pool $entitle 's/g->stuck ?/0 ?/'
+mutant entitled_to_all $entitle 's/if (wishes <= pool)/if (1)/'
 mutant takes_every_crumb $policy "$(early least_due 'return CAGMA_STEP_PAGES;')"
-mutant no_weight $policy 's/cagma_scale(level, guest->weight,/cagma_scale(level, 1,/'
+mutant no_weight $entitle 's/cagma_scale(level, guest->weight,/cagma_scale(level, 1,/'
 mutant no_minimum $policy 's/cagma_max(pages, guest->min_pages)/pages/; s/d->cma_pages, guest->min_pages/d->cma_pages, 0/'
 mutant no_grace $policy 's/host->up_ns >= tuning->grace_ns/1/'
 mutant no_reserve $policy 's/cagma_less(host->reserve_pages,/cagma_less(0,/'
-mutant no_growth $policy 's/guest->growth_pages/0/'
+mutant no_growth $entitle 's/guest->growth_pages/0/'
 mutant nobody_is_prepared $policy "$(early unready 'return 0;')"
 mutant prepared_is_surplus $policy 's/readiness(guest, d)/0/'
-mutant no_task $policy 's/guest->task_pages/0/'
-mutant stale_is_known $policy 's/guest->age_ns <= tuning->stale_ns/1/'
-mutant paused_is_known $policy 's/return !guest->held/return 1/'
-mutant asks_in_vain $policy 's/if (guests\[i\].target_pages + CAGMA_STEP_PAGES <=/if (1 ||/; s/^		    guests\[i\].max_pages)$/		    0)/'
+mutant no_task $entitle 's/guest->task_pages/0/'
+mutant stale_is_known $entitle 's/guest->age_ns <= tuning->stale_ns/1/'
+mutant paused_is_known $entitle 's/return !guest->held/return 1/'
+mutant asks_in_vain $entitle 's/if (guests\[i\].target_pages + CAGMA_STEP_PAGES <=/if (1 ||/; s/^		    guests\[i\].max_pages)$/		    0)/'
 mutant never_stuck dom0/debt.c 's/debt->stuck = true;//'
 mutant stuck_for_ever dom0/debt.c 's/debt->stuck = false;//'
 mutant a_page_is_progress dom0/debt.c 's/paid < due/!paid/'

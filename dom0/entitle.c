@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a guest needs, and what it may have while others want more: docs/policy.md,
+ * "The critical memory amount" and "Entitlement".
+ */
+#include "entitle.h"
+#include "units.h"
+
+bool cagma_guest_is_known(const struct cagma_tuning *tuning,
+			  const struct cagma_guest_view *guest)
+{
+	return !guest->held && guest->age_ns <= tuning->stale_ns;
+}
+
+/*
+ * The critical memory amount: the largest of the floor, the growth to be
+ * expected and a share of the task that ran short; and on top of it room for
+ * what is coming back from swap.
+ */
+static uint64_t cma_of(const struct cagma_tuning *tuning,
+		       const struct cagma_guest_view *guest)
+{
+	uint64_t task = guest->task_pages * tuning->task_percent / 100;
+	uint64_t returning = cagma_min(guest->swapped_pages,
+				       2 * guest->swap_in_pages);
+	uint64_t cma = cagma_max(tuning->cma_floor_pages,
+				 cagma_max(guest->growth_pages, task));
+
+	return cagma_min(cma + returning, guest->max_pages);
+}
+
+uint64_t cagma_wanted(const struct cagma_guest_view *guest, uint64_t used,
+		      uint64_t cma)
+{
+	return cagma_clamp(used + cma, guest->min_pages,
+			   cagma_max(guest->min_pages, guest->max_pages));
+}
+
+static void estimate(const struct cagma_tuning *tuning,
+		     const struct cagma_guest_view *guests, size_t count,
+		     struct cagma_decision *decisions)
+{
+	cagma_keep_all(guests, count, decisions);
+	for (size_t i = 0; i < count; i++) {
+		uint64_t cma = cma_of(tuning, &guests[i]);
+
+		decisions[i].cma_pages = cma;
+		/* Who can't be given more need not ask. */
+		if (guests[i].target_pages + CAGMA_STEP_PAGES <=
+		    guests[i].max_pages)
+			decisions[i].threshold_pages =
+				cma * tuning->threshold_percent / 100;
+	}
+}
+
+/* ---- who may have what ---- */
+
+/* Weights are at most 10,000: a level is in pages per 2^14 of weight. */
+#define LEVEL_UNIT	(UINT64_C(1) << 14)
+
+/* What a guest may have at that water level: its minimum, and by weight. */
+static uint64_t share(const struct cagma_guest_view *guest, uint64_t wish,
+		      uint64_t level)
+{
+	uint64_t more = cagma_scale(level, guest->weight, LEVEL_UNIT);
+
+	return cagma_min(wish, guest->min_pages + more);
+}
+
+bool cagma_is_short(const struct cagma_guest_view *guest)
+{
+	return guest->emergency || guest->swap_in_pages >= CAGMA_STEP_PAGES;
+}
+
+uint64_t cagma_wish(const struct cagma_guest_view *guest, uint64_t cma)
+{
+	uint64_t used = cagma_max(guest->used_pages, guest->used_donor_pages);
+	uint64_t pages = cagma_wanted(guest, used, cma);
+
+	return cagma_is_short(guest) ? cagma_max(pages, guest->target_pages) :
+				       pages;
+}
+
+static uint64_t sum_of_shares(const struct cagma_tuning *tuning,
+			      const struct cagma_guest_view *guests,
+			      size_t count, uint64_t level,
+			      const struct cagma_decision *decisions)
+{
+	uint64_t pages = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (cagma_guest_is_known(tuning, &guests[i]))
+			pages += share(&guests[i], decisions[i].entitled_pages,
+				       level);
+	return pages;
+}
+
+/*
+ * What there is for those who are known: all that they have or may take, except
+ * what is known not to come back, and what is spare. Limits, not targets: they
+ * fall when pages have come back, by the amount that spare memory rises, so that
+ * memory on its way is in the pool at every moment.
+ */
+static uint64_t pool_of(const struct cagma_tuning *tuning,
+			const struct cagma_host_view *host,
+			const struct cagma_guest_view *guests, size_t count)
+{
+	uint64_t pages = host->spare_pages;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct cagma_guest_view *g = &guests[i];
+
+		if (!cagma_guest_is_known(tuning, g))
+			continue;
+		pages += g->stuck ? g->target_pages :
+			cagma_max(g->target_pages,
+				  cagma_max(g->alloc_pages, g->limit_pages));
+	}
+	return cagma_less(pages, host->hard_pages + host->overdrawn_pages);
+}
+
+/*
+ * Entitlements: what everybody wants if there is that much, else the minimum
+ * and beyond it by weight, as high as the water level that fills the pool.
+ */
+static void entitle(const struct cagma_tuning *tuning,
+		    const struct cagma_host_view *host,
+		    const struct cagma_guest_view *guests, size_t count,
+		    struct cagma_decision *decisions)
+{
+	uint64_t pool = pool_of(tuning, host, guests, count);
+	uint64_t wishes = 0, low = 0, high;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!cagma_guest_is_known(tuning, &guests[i]))
+			continue;
+		decisions[i].entitled_pages = cagma_wish(&guests[i],
+						   decisions[i].cma_pages);
+		wishes += decisions[i].entitled_pages;
+	}
+	if (wishes <= pool)
+		return;
+	for (high = (pool + 1) * LEVEL_UNIT; high - low > 1;) {
+		uint64_t level = low + (high - low) / 2;
+
+		if (sum_of_shares(tuning, guests, count, level, decisions) <=
+		    pool)
+			low = level;
+		else
+			high = level;
+	}
+	for (size_t i = 0; i < count; i++)
+		if (cagma_guest_is_known(tuning, &guests[i]))
+			decisions[i].entitled_pages = share(
+				&guests[i], decisions[i].entitled_pages, low);
+}
+
+void cagma_assess(const struct cagma_tuning *tuning,
+		  const struct cagma_host_view *host,
+		  const struct cagma_guest_view *guests, size_t count,
+		  struct cagma_decision *decisions)
+{
+	estimate(tuning, guests, count, decisions);
+	entitle(tuning, host, guests, count, decisions);
+}
