@@ -3,13 +3,13 @@
 #
 # In dom0, for growth.py: a program in guest "grow" takes memory at a steady rate,
 # with all memory from the start ("oracle") or as the policy gives it; then the
-# same when most of it must come from guest "donor" first.
+# same when most of it must come from guest "donor", which has just freed it.
 # Each run is a line of "grow"'s console.
 
 # shellcheck source=../mkimage/dom0-lib.sh
 . /cagma/in/lib.sh
 
-readonly SMALL_MIB=224 LARGE_MIB=620 SPARE_MIB=160
+readonly SMALL_MIB=224 LARGE_MIB=620 SPARE_MIB=160 FREED_MIB=500
 daemon=
 
 mib_of() {
@@ -69,6 +69,21 @@ ample() {
 	done
 }
 
+# The donor uses nearly all that it has ...
+fill_donor() {
+	guest_mark donor
+	guest_run donor "mount -o remount,size=${FREED_MIB}m /tmp; dd if=/dev/zero of=/tmp/hog bs=1M count=$FREED_MIB 2>/dev/null; echo FILLED"
+	guest_wait donor '^FILLED' 300
+}
+
+# ... until the very moment that the other one needs it: for 10 s it isn't taken
+# back unless somebody does.
+empty_donor() {
+	guest_mark donor
+	guest_run donor 'rm /tmp/hog; echo EMPTY'
+	guest_wait donor '^EMPTY' 60
+}
+
 tight() {
 	local rate policy free donor_mib
 	resize grow $SMALL_MIB
@@ -80,7 +95,9 @@ tight() {
 		for policy in periodic cagma; do
 			resize grow $SMALL_MIB
 			resize donor $donor_mib
+			fill_donor
 			start_daemon $policy "tight-$policy-$rate" grow donor
+			empty_donor
 			run "tight-$policy-$rate" $rate
 		done
 	done

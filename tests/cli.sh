@@ -174,6 +174,8 @@ problem=$(grep -nE '(kib|pages|_n?sec|_[nm]s)\b *((\*|/) *(1000|1000000|10000000
 report test_M14_units_are_converted_in_one_place "$problem"
 problem=$(grep -ln call_rcu dom0/*.[ch])
 report test_R11_nothing_is_left_to_rcu_callbacks "$problem"
+problem=$(nm -D --undefined-only $CAGMAD | grep -E 'xs_(watch|read_watch|check_watch|directory)')
+report test_S7_cagmad_watches_and_lists_nothing_in_xenstore "$problem"
 missing=
 while read -r parameter; do
 	grep -qE "^\.BR? .*$parameter" docs/cagma.4 || missing+=" $parameter"

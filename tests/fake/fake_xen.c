@@ -605,6 +605,13 @@ const char *fake_node_get(const struct fake_guest *guest, const char *name)
 	return node ? node->value : "";
 }
 
+unsigned int fake_node_reads(const struct fake_guest *guest, const char *name)
+{
+	const struct fake_node *node = find_node(guest, name);
+
+	return node ? node->reads : 0;
+}
+
 int cagma_xs_open(struct cagma_xs **xs)
 {
 	return open_handle(FAKE_XS_OPEN, (void **)xs);
@@ -619,7 +626,7 @@ int cagma_xs_read(struct cagma_xs *xs, uint16_t domid, const char *name,
 		  char *value, size_t size)
 {
 	struct fake_guest *guest = find_guest(domid);
-	const struct fake_node *node = guest ? find_node(guest, name) : NULL;
+	struct fake_node *node = guest ? find_node(guest, name) : NULL;
 	int err = enter(FAKE_XS_READ);
 
 	(void)xs;
@@ -627,6 +634,7 @@ int cagma_xs_read(struct cagma_xs *xs, uint16_t domid, const char *name,
 		return err;
 	if (!node)
 		return -ENOENT;
+	node->reads++;
 	if (node->length >= size)
 		return -EMSGSIZE;
 	if (memchr(node->value, '\0', node->length))

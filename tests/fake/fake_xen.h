@@ -22,6 +22,7 @@ struct fake_node {
 	char name[32];
 	char value[80];
 	size_t length;
+	unsigned int reads;
 };
 
 /* The disk that all guests swap to: what it can still move in this step. */
@@ -198,6 +199,9 @@ void fake_node_set(struct fake_guest *guest, const char *name,
 		   const char *value, size_t length);
 
 void fake_node_remove(struct fake_guest *guest, const char *name);
+
+/* How often dom0 has read a node that there is. */
+unsigned int fake_node_reads(const struct fake_guest *guest, const char *name);
 
 /* A node's value, or "". */
 const char *fake_node_get(const struct fake_guest *guest, const char *name);

@@ -146,6 +146,62 @@ static void hold(struct target *t)
 	sleep((unsigned int)t->seconds);
 }
 
+/* One mail, and what the guest says to it. */
+static void order(struct target *t, uint64_t target_pages, uint32_t flags)
+{
+	static uint32_t seq;
+	const struct cagma_mail mail = {
+		.epoch = t->epoch,
+		.target_pages = target_pages,
+		.flags = flags,
+	};
+	struct cagma_sample sample = { 0 };
+
+	cagma_mail_write(t->page, seq += 2, &mail);
+	if (seq == 2)
+		cagma_dom0_announce(t->page);
+	for (int ms = 0; sample.mail_seq != seq; ms++) {
+		if (ms % 100 == 0)
+			xenevtchn_notify(t->events, (evtchn_port_t)t->port);
+		if (ms == 10000)
+			errx(1, "nothing is heard of mail %u", seq);
+		usleep(1000);
+		cagma_sample_read(t->page, cagma_head_read(t->page) - 1, &sample);
+	}
+	printf("%llu flags %#x: %llu flags %#x\n",
+	       (unsigned long long)target_pages, flags,
+	       (unsigned long long)sample.balloon_target_pages, sample.flags);
+}
+
+/*
+ * Targets that can't be, requests from the future, and a target that changes a
+ * hundred times a second. The one of 0 is taken back at once.
+ */
+static void orders(struct target *t)
+{
+	const uint64_t good = UINT64_C(128) << 8;
+
+	open_channel(t);
+	t->page = map(t);
+	begun();
+	order(t, good, 0);
+	order(t, UINT64_MAX, 0);
+	order(t, good - 4096, UINT32_C(1) << 31);
+	order(t, 0, 0);
+	order(t, good, 0);
+	for (int i = 0; i < 500; i++) {
+		const struct cagma_mail mail = {
+			.epoch = t->epoch,
+			.target_pages = good - (i % 2 ? 2048 : 0),
+		};
+
+		cagma_mail_write(t->page, 100 + 2 * (uint32_t)i, &mail);
+		xenevtchn_notify(t->events, (evtchn_port_t)t->port);
+		usleep(10000);
+	}
+	order(t, good, 0);
+}
+
 static const struct {
 	const char *name;
 	void (*play)(struct target *t);
@@ -154,6 +210,7 @@ static const struct {
 	{ "garbage", garbage },
 	{ "deaf", deaf },
 	{ "hold", hold },
+	{ "orders", orders },
 };
 
 int main(int argc, char **argv)

@@ -429,6 +429,41 @@ static int take_grants(void)
 	return count ? -E2BIG : 0;
 }
 
+/* An offer with a value of its own below it, many times. */
+static int offer_directory(void)
+{
+	char name[16];
+	int err = 0;
+
+	for (unsigned int i = 0; !err && i < 300; i++) {
+		snprintf(name, sizeof(name), "%u", i);
+		err = xenbus_write(XBT_NIL, "data/cagma/offer", name, "1");
+	}
+	return err;
+}
+
+/* Nodes that are not the guest's to write. */
+static int tamper(void)
+{
+	static const struct {
+		const char *dir, *node;
+	} others[] = {
+		{ "memory", "target" },
+		{ "memory", "static-max" },
+		{ "", "name" },
+		{ "/local/domain/0", "name" },
+		{ "/local/domain/0/data/cagma", "offer" },
+		{ "/tool", "cagma" },
+	};
+	unsigned int refused = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		refused += xenbus_write(XBT_NIL, others[i].dir, others[i].node,
+					"1") == -EACCES;
+	pr_info("%u of %zu writes are refused\n", refused, ARRAY_SIZE(others));
+	return 0;
+}
+
 static void give_back(void)
 {
 	if (nodes)
@@ -498,6 +533,10 @@ static int choose(const char *name)
 		return take_nodes();
 	if (!strcmp(name, "grants"))
 		return take_grants();
+	if (!strcmp(name, "tamper"))
+		return tamper();
+	if (!strcmp(name, "offer-directory"))
+		return offer_directory();
 	if (!strncmp(name, "offer", 5))
 		return xenbus_write(XBT_NIL, "data", "cagma/offer",
 				    skip_spaces(name + 5));

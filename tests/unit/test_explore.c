@@ -433,7 +433,7 @@ static bool is_below_head_and_missing(void)
 	return head_seen == 1 && (slot_seq != 2 || slot_word != 7);
 }
 
-static void test_D1_sample_below_the_head_is_whole(void **state)
+static void test_sample_below_the_head_is_whole(void **state)
 {
 	unsigned int paths;
 
@@ -492,7 +492,7 @@ int main(void)
 		cmocka_unit_test(test_D3_no_order_of_two_writes_tears_a_record),
 		cmocka_unit_test(test_some_orders_read_a_record),
 		cmocka_unit_test(test_kick_no_order_loses_a_kick),
-		cmocka_unit_test(test_D1_sample_below_the_head_is_whole),
+		cmocka_unit_test(test_sample_below_the_head_is_whole),
 		cmocka_unit_test(test_F0_announcement_follows_the_mail),
 	};
 

@@ -153,6 +153,56 @@ static void test_C5_xenstore_that_always_says_again(void **state)
 			 g->balloon_target_pages * 4);
 }
 
+/* Gone at one look and back at the next. */
+static void test_S2_offer_that_comes_and_goes(void **state)
+{
+	struct fake_guest *quiet = add(5, 512 * MIB), *g = add(6, 512 * MIB);
+	char offer[80];
+
+	(void)state;
+	fake_guest_step(g);
+	snprintf(offer, sizeof(offer), "%s",
+		 fake_node_get(g, "data/cagma/offer"));
+	for (int i = 0; i < 60; i++) {
+		fake_node_remove(g, "data/cagma/offer");
+		run(300 * MS);
+		fake_node_set(g, "data/cagma/offer", offer, strlen(offer));
+		run(20 * MS);
+	}
+	assert_is_served(quiet);
+	run(60 * S);
+	assert_non_null(served(g));
+	assert_int_equal(fake_mappings(), 2);
+}
+
+/* Another value at every read can't mix two offers: each is read once. */
+static void test_S3_offer_is_read_once(void **state)
+{
+	struct fake_guest *g = add(5, 512 * MIB);
+
+	(void)state;
+	run(2 * S);
+	assert_non_null(served(g));
+	assert_int_equal(fake_node_reads(g, "data/cagma/offer"), 1);
+	assert_int_equal(fake_calls(FAKE_GRANTS_MAP), 1);
+}
+
+static void test_S8_nodes_of_the_future_are_not_read(void **state)
+{
+	static const char *const names[] = { "data/cagma/offer2",
+					     "data/cagma/v2/offer",
+					     "data/cagma/offer/2" };
+	struct fake_guest *g = add(5, 512 * MIB);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		fake_node_set(g, names[i], "1 105 15 1", 10);
+	run(20 * S);
+	assert_is_served(g);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		assert_int_equal(fake_node_reads(g, names[i]), 0);
+}
+
 /* What an older or newer project left there or offers is left alone. */
 static void test_C7_nodes_of_another_version_are_ignored(void **state)
 {
@@ -305,6 +355,9 @@ int main(void)
 		RUNNING(test_R8_guest_that_comes_and_goes_does_not_fill_the_log),
 		RUNNING(test_R12_one_guests_kicks_starve_nobody),
 		RUNNING(test_C5_xenstore_that_always_says_again),
+		RUNNING(test_S2_offer_that_comes_and_goes),
+		RUNNING(test_S3_offer_is_read_once),
+		RUNNING(test_S8_nodes_of_the_future_are_not_read),
 		RUNNING(test_C7_nodes_of_another_version_are_ignored),
 		RUNNING(test_C11_errors_of_one_guest_end_its_turn_only),
 		STOPPED(test_C12_order_of_the_guests_decides_nothing),

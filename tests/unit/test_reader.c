@@ -444,6 +444,25 @@ static void test_mail_carries_the_order(void **state)
 	assert_int_equal(mail.epoch, EPOCH);
 }
 
+/* What isn't told is zero, and nothing else of the page is written. */
+static void test_D12_mail_has_no_leftovers(void **state)
+{
+	const struct cagma_order order = { 1000, 200, 3, true };
+	struct cagma_page before;
+	struct cagma_mail mail;
+	uint32_t seq;
+
+	(void)state;
+	memset(&page.mailbox, 0xa5, sizeof(page.mailbox));
+	before = page;
+	cagma_reader_mail(&reader, &order);
+	assert_int_equal(cagma_mail_read(&page, &seq, &mail), 0);
+	for (size_t i = 0; i < sizeof(mail.reserved) / sizeof(*mail.reserved); i++)
+		assert_int_equal(mail.reserved[i], 0);
+	page.mailbox = before.mailbox;
+	assert_memory_equal(&page, &before, sizeof(page));
+}
+
 static void test_mail_sequence_is_even_and_never_0(void **state)
 {
 	const struct cagma_order order = { 0 };
@@ -534,6 +553,7 @@ int main(void)
 		ATTACHED(test_L6_epoch_changes),
 		ATTACHED(test_G7_G10_random_page_costs_no_more),
 		ATTACHED(test_mail_carries_the_order),
+		ATTACHED(test_D12_mail_has_no_leftovers),
 		ATTACHED(test_mail_sequence_is_even_and_never_0),
 		ATTACHED(test_G11_what_dom0_wrote_is_not_read_back),
 		ATTACHED(test_kick_arming_tells_what_came_meanwhile),

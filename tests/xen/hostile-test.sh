@@ -219,6 +219,24 @@ test_S1_offers_that_are_none() {
 		"offer 1 8 9 $digits"
 }
 
+test_S2_offer_is_a_directory() {
+	refused bad-offer offer-directory
+}
+
+test_S4_nodes_of_others_are_not_written() {
+	note_answers
+	play tamper && says evil 'hostile: 6 of 6 writes are refused' 20 && others_are_served
+}
+
+# It is the guest's own node, and nobody else was given the right to read it.
+test_S6_offer_that_dom0_was_not_given_the_right_to_read() {
+	local domid node
+	endured honest 1 || return
+	domid=$(guest_domid evil) node=/local/domain/$domid/data/cagma
+	xenstore-ls -p "$node" | grep -qx "offer = \".*\" *(n$domid)" ||
+		because "$(xenstore-ls -p "$node")"
+}
+
 test_S5_page_opens_and_closes_all_the_time() {
 	play close || return
 	note_answers
@@ -295,6 +313,22 @@ test_L4_destroyed_in_the_middle_of_an_emergency() {
 		others_are_served
 }
 
+# A domain that is gone keeps its number until its page is unmapped: no other one can
+# come under that number while the daemon may still take it for the old one.
+test_L8_domid_is_taken_while_the_page_is_mapped() {
+	local domid
+	domid=$(guest_domid two)
+	is_live two || because "two is not live" || return
+	kill -STOP "$daemon"
+	guest_destroy two
+	sleep 3
+	xl list | grep -q "(null) *$domid " || because "it is free: $(xl list)"
+	kill -CONT "$daemon"
+	expect 20 "Xen frees domain $domid" domain_is_gone "$domid" || return
+	guest_start two && (guest_ready two) || because "it did not boot" || return
+	expect 20 "two is live again" is_live two
+}
+
 test_L3_guest_comes_back_under_another_domid() {
 	local old uuid
 	old=$(guest_domid two)
@@ -346,9 +380,24 @@ interrupts() {
 }
 
 # Linux's back-off lets through two events a tick, and has 250 ticks a second.
+readonly ORDERS='32768 flags 0: 32768 flags 0
+18446744073709551615 flags 0: 49152 flags 0x1
+28672 flags 0x80000000: 49152 flags 0x2
+0 flags 0: 8192 flags 0x1
+32768 flags 0: 32768 flags 0
+32768 flags 0: 32768 flags 0'
+
+# Clamped; the last one wins; refused whole, and said so. cagmad is not needed from here.
+test_D1_D2_D10_orders_of_a_mad_dom0() {
+	stop_daemon || because "cagmad ended with $?" || return
+	attack orders 0 && attack_is_over || return
+	[[ $(grep flags /tmp/attack.log) == "$ORDERS" ]] ||
+		because "$(</tmp/attack.log)" || return
+	two_is_well
+}
+
 test_D4_event_storm_at_the_guest() {
 	local before after sent from=$SECONDS most
-	stop_daemon || because "cagmad ended with $?" || return
 	attack storm 10 || return
 	before=$(interrupts)
 	attack_is_over || return
