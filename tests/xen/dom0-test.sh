@@ -351,6 +351,20 @@ test_L4_destroyed_guest_is_let_go() {
 		expect 10 "Xen frees domain $domid" domain_is_gone "$domid"
 }
 
+# Less memory than its maximum: Xen promises what it doesn't have until the guest's
+# balloon has filled. It need not run to be recognized.
+test_M7_guest_with_unbacked_memory_is_refused() {
+	local said
+	sed 's/^name = .*/name = "pod"/; s/^memory = .*/memory = 128/; s/^maxmem = .*/maxmem = 256/' \
+		"$CAGMA_IN/guests/pvh.cfg" >/tmp/pod.cfg
+	xl create -q -p /tmp/pod.cfg || because "xl create failed" || return
+	xenstore-write "/local/domain/$(xl domid pod)/data/cagma/offer" '1 8 9 7'
+	expect 20 "it is refused" ask '"name":"(pod)","reason":"populate-on-demand"'
+	said=$(cagmactl doctor)
+	xl destroy pod
+	[[ $said == *"pod is in quarantine: populate-on-demand"* ]] || because "doctor said: $said"
+}
+
 # The operator speaks to the daemon that serves the guests.
 test_settings_are_changed_and_reloaded() {
 	local said min
