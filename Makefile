@@ -61,7 +61,7 @@ XEN_LIBS := -lxenctrl -lxengnttab -lxenevtchn -lxenstore -lxentoollog
 
 CORE_OBJS := $(CORE:%=$(BUILD)/obj/dom0/%.o)
 
-.PHONY: all check check-unit test test-xen test-cycles debug-module bench-storm bench-growth bench-creates demo images base module lint model install clean
+.PHONY: all check check-unit test test-xen test-cycles debug-module bench-storm bench-attacks bench-growth bench-creates demo images base module lint model install clean
 
 all: $(BUILD)/dom0/cagmad $(BUILD)/dom0/cagmactl $(BUILD)/dom0/cagma-exporter
 
@@ -262,6 +262,11 @@ bench-storm: packages-run images $(BUILD)/bench/echo $(BUILD)/guest/usr/bin/rais
 	$(Q)$(MAKE) --no-print-directory $(FLOOR)
 	$(Q)mkimage/images.sh guest
 	$(Q)$(PYTHON) bench/storm.py
+
+bench-attacks: packages-run images $(BUILD)/bench/echo $(BUILD)/guest/usr/bin/raise
+	$(Q)$(MAKE) --no-print-directory $(FLOOR)
+	$(Q)mkimage/images.sh guest
+	$(Q)$(PYTHON) bench/attacks.py
 
 bench-creates: packages-run images $(BUILD)/bench/echo $(BUILD)/guest/usr/bin/raise
 	$(Q)$(MAKE) --no-print-directory $(FLOOR)

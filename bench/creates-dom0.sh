@@ -16,10 +16,10 @@ readonly QUIET_S=30 QUIET_PINGS=300 FILL_MIB=320 NEW_MIB=256 XEN_MIB=8
 
 quiet() {
 	phase "quiet: $QUIET_S s"
-	mark quiet begin "\"cycles\":0"
+	mark quiet begin
 	floor_begin quiet $QUIET_PINGS
 	sleep $QUIET_S
-	mark quiet end "\"cycles\":0"
+	mark quiet end
 	floor_end quiet
 }
 
@@ -50,14 +50,14 @@ create() {
 creates() {
 	local i
 	phase "creates: $CYCLES domains"
-	mark creates begin "\"cycles\":$CYCLES"
+	mark creates begin
 	# About as many pings as there is time for: they go on until the last one.
 	floor_begin creates "$PINGS"
 	for ((i = 0; i < CYCLES; i++)); do
 		status_line "creates: $i of $CYCLES"
 		create
 	done
-	mark creates end "\"cycles\":$CYCLES"
+	mark creates end
 	floor_end creates
 }
 

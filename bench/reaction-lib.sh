@@ -40,11 +40,11 @@ serve() {
 	sleep 12	# past the grace time, when memory moves
 }
 
-# mark PHASE AT MEMBERS: a line about the beginning or the end of a phase, with
+# mark PHASE AT [MEMBERS]: a line about the beginning or the end of a phase, with
 # MEMBERS of its own, which are JSON.
 mark() {
-	printf '{"phase":"%s","at":"%s","trace_bytes":%d,%s}\n' "$1" "$2" \
-		"$(stat -c %s "$trace")" "$3" >>"$CAGMA_OUT/phases.jsonl"
+	printf '{"phase":"%s","at":"%s","trace_bytes":%d%s}\n' "$1" "$2" \
+		"$(stat -c %s "$trace")" "${3:+,$3}" >>"$CAGMA_OUT/phases.jsonl"
 }
 
 # floor_begin PHASE PINGS
