@@ -34,16 +34,22 @@ free_mib() {
 	xl info | awk '/^free_memory/ { print $3 }'
 }
 
+# The daemon has seen the domain, and keeps nothing for it any more.
+lease_is_used() {
+	[[ ! $(cagmactl --json status) =~ \"lease\":$1, ]]
+}
+
 create() {
-	local free reserved=false created=false began ready
+	local free lease='' reserved=false created=false began ready
 	fill_donor
 	free=$(free_mib) began=$(now_s)
-	! cagmactl reserve $((NEW_MIB + XEN_MIB)) 120 >/dev/null || reserved=true
+	! lease=$(cagmactl reserve $((NEW_MIB + XEN_MIB)) 120) || reserved=true
 	ready=$(now_s)
 	! xl create -q "$CAGMA_IN/guests/new.cfg" || created=true
 	printf '{"free_mib":%d,"reserved":%s,"created":%s,"began_s":%s,"ready_s":%s,"end_s":%s}\n' \
 		"$free" $reserved $created "$began" "$ready" "$(now_s)" \
 		>>"$CAGMA_OUT/creates.jsonl"
+	! $reserved || poll 30 lease_is_used "${lease#lease }" || die "$lease is kept"
 	! $created || xl destroy new || die "xl destroy failed"
 }
 

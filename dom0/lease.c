@@ -4,6 +4,9 @@
 #include "lease.h"
 #include "units.h"
 
+/* Of its size, what is left of a lease that is not worth keeping. */
+#define REST_SHARE	16
+
 static void remove_at(struct cagma_leases *leases, size_t i)
 {
 	memmove(&leases->lease[i], &leases->lease[i + 1],
@@ -74,6 +77,9 @@ uint64_t cagma_lease_look(struct cagma_leases *leases,
 		/* The oldest lease is the first new domain's. */
 		lease->left_pages = cagma_less(lease->pages,
 					       cagma_less(pages, older));
+		/* Who reserves rounds up. */
+		if (lease->left_pages < lease->pages / REST_SHARE)
+			lease->left_pages = 0;
 		if (now_ns >= lease->until_ns || !lease->left_pages) {
 			older += lease->left_pages ? 0 : lease->pages;
 			remove_at(leases, i);

@@ -117,6 +117,19 @@ static void test_lease_is_taken_by_a_new_domain(void **state)
 	assert_false(cagma_lease_end(&leases, 1));
 }
 
+/* Who reserves rounds up: a sixteenth isn't kept for somebody else to come. */
+static void test_M6_lease_ends_when_nearly_all_is_taken(void **state)
+{
+	(void)state;
+	add(256 * MIB, 60 * S);
+	domains[count].domid = 6;
+	domains[count++].limit_pages = 240 * MIB;
+	assert_int_equal(look(0), 16 * MIB);
+	domains[2].limit_pages++;
+	assert_int_equal(look(0), 0);
+	assert_false(cagma_lease_end(&leases, 1));
+}
+
 static void test_old_domains_take_no_lease(void **state)
 {
 	(void)state;
@@ -157,6 +170,8 @@ int main(void)
 		cmocka_unit_test_setup(test_lease_is_kept_until_it_ends,
 				       begin_leases),
 		cmocka_unit_test_setup(test_lease_is_taken_by_a_new_domain,
+				       begin_leases),
+		cmocka_unit_test_setup(test_M6_lease_ends_when_nearly_all_is_taken,
 				       begin_leases),
 		cmocka_unit_test_setup(test_old_domains_take_no_lease,
 				       begin_leases),
