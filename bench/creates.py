@@ -21,7 +21,7 @@ OUT = BUILD / "bench" / "creates"
 
 CYCLES = int(os.environ.get("CYCLES", "20"))
 # The floor's pings are sent in a steady rhythm; so many fit into a cycle.
-PINGS_PER_CYCLE = 100
+PINGS_PER_CYCLE = 50
 PINGS_MAX = 4096
 # Guests' p99 against that of the bare channel under the same load.
 FLOOR_RATIO_MAX = 1.3
