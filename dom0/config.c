@@ -240,6 +240,9 @@ static bool read_guest_setting(const struct error *e, const config_setting_t *s,
 	return true;
 }
 
+/* The name that xl gives it. */
+#define DOM0_NAME	"Domain-0"
+
 static bool read_guest(const struct error *e, const config_setting_t *s,
 		       struct cagma_guest_config *guest)
 {
@@ -255,6 +258,9 @@ static bool read_guest(const struct error *e, const config_setting_t *s,
 	if (guest->name[0] && !is_none(guest->uuid))
 		return fail(e, s, "this guest has a name and a uuid: one is "
 			    "enough");
+	if (!strcmp(guest->name, DOM0_NAME) && !guest->min_pages &&
+	    !guest->exempt)
+		return fail(e, s, "dom0 needs a min_mib of its own, to live on");
 	if (guest->max_pages && guest->min_pages > guest->max_pages)
 		return fail(e, s, "min_mib is above max_mib");
 	return true;
@@ -414,6 +420,14 @@ cagma_config_guest(const struct cagma_config *config, const char *name,
 	return own ? own : find_own(config, name, none);
 }
 
+bool cagma_config_manages_dom0(const struct cagma_config *config)
+{
+	static const uint8_t none[CAGMA_UUID_BYTES];
+	const struct cagma_guest_config *own = find_own(config, DOM0_NAME, none);
+
+	return own && own->min_pages && !own->exempt;
+}
+
 void cagma_config_apply(const struct cagma_config *config,
 			struct cagma_guest *guest)
 {
@@ -429,7 +443,8 @@ void cagma_config_apply(const struct cagma_config *config,
 	if (own && own->min_pages)
 		guest->min_pages = own->min_pages;
 	guest->min_pages = cagma_min(guest->min_pages, guest->max_pages);
-	guest->exempt = own && own->exempt;
+	guest->exempt = (own && own->exempt) ||
+			(!guest->domid && !cagma_config_manages_dom0(config));
 }
 
 void cagma_config_describe(FILE *out)

@@ -57,6 +57,12 @@ const struct cagma_guest_config *
 cagma_config_guest(const struct cagma_config *config, const char *name,
 		   const uint8_t uuid[CAGMA_UUID_BYTES]);
 
+/*
+ * True if the file gives dom0 a minimum: it is then a guest like any other, if it
+ * has the module. Otherwise it is left alone.
+ */
+bool cagma_config_manages_dom0(const struct cagma_config *config);
+
 /* Gives a guest its minimum, maximum and weight, and whether it is exempt. */
 void cagma_config_apply(const struct cagma_config *config,
 			struct cagma_guest *guest);

@@ -78,7 +78,10 @@ static void view_guest(const struct cagma_loop *loop,
 
 	*view = (struct cagma_guest_view){
 		.alloc_pages = alloc > 0 ? (uint64_t)alloc : 0,
-		.limit_pages = cagma_less(guest->facts.limit_pages, slack),
+		/* At first dom0 has none. */
+		.limit_pages = cagma_less(cagma_min(guest->facts.limit_pages,
+						    loop->host.total_pages),
+					  slack),
 		.target_pages = guest->target_pages,
 		.available_pages = track->last.available_pages,
 		.used_pages = cagma_track_used(track),

@@ -68,7 +68,8 @@ static size_t domains_beside(const struct cagma_loop *loop)
 	for (size_t i = 0; i < loop->domain_count; i++)
 		count += loop->domains[i].domid && !loop->domains[i].dying;
 	for (size_t i = 0; i < loop->guest_count; i++)
-		count -= count && loop->guests[i]->present;
+		count -= count && loop->guests[i]->domid &&
+			 loop->guests[i]->present;
 	return count;
 }
 

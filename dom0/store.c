@@ -47,6 +47,7 @@ struct seen {
 
 struct cagma_store {
 	atomic_uint_fast64_t retry_max_ns;
+	atomic_bool manages_dom0;
 	struct cagma_xen *xen;
 	struct cagma_xs *xs;
 	struct cagma_grants *grants;
@@ -377,11 +378,13 @@ static void look_for_guests(struct cagma_store *store, uint64_t now_ns)
 {
 	int count = cagma_xen_domains(store->xen, store->domains,
 				      CAGMA_GUESTS_MAX);
+	bool dom0 = atomic_load(&store->manages_dom0);
 
 	if (count < 0)
 		return;
 	for (int i = 0; i < count; i++)
-		if (store->domains[i].domid && !store->domains[i].dying)
+		if ((store->domains[i].domid || dom0) &&
+		    !store->domains[i].dying)
 			list(store, &store->domains[i]);
 	for (size_t i = 0; i < store->seen_count; i++)
 		if (store->seen[i].listed)
@@ -489,6 +492,7 @@ int cagma_store_open(struct cagma_store **out,
 	if (!store)
 		return -ENOMEM;
 	atomic_init(&store->retry_max_ns, config->retry_max_ns);
+	atomic_init(&store->manages_dom0, cagma_config_manages_dom0(config));
 	store->attached = attached;
 	store->mirror.fd = store->released.fd = -1;
 	store->seen = calloc(CAGMA_GUESTS_MAX, sizeof(*store->seen));
@@ -548,6 +552,7 @@ void cagma_store_use(struct cagma_store *store,
 		     const struct cagma_config *config)
 {
 	atomic_store(&store->retry_max_ns, config->retry_max_ns);
+	atomic_store(&store->manages_dom0, cagma_config_manages_dom0(config));
 }
 
 struct cagma_queue *cagma_store_mirror(struct cagma_store *store)

@@ -104,7 +104,7 @@ static int __init cagma_init(void)
 {
 	int err;
 
-	if (!xen_domain() || xen_initial_domain())
+	if (!xen_domain())
 		return -ENODEV;
 	raw_spin_lock_init(&cagma.lock);
 	cagma.next_offer = jiffies;

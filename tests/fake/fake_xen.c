@@ -376,10 +376,11 @@ int cagma_xen_domains(struct cagma_xen *xen, struct cagma_domain_facts *domains,
 	(void)xen;
 	if (err)
 		return err;
-	domains[count++] = (struct cagma_domain_facts){
-		.alloc_pages = host.dom0_pages,
-		.limit_pages = UNLIMITED,
-	};
+	if (!find_guest(0))
+		domains[count++] = (struct cagma_domain_facts){
+			.alloc_pages = host.dom0_pages,
+			.limit_pages = UNLIMITED,
+		};
 	for (size_t i = 0; i < host.guest_count && count < max; i++)
 		if (!host.guest[i]->gone)
 			domains[count++] = facts_of(host.guest[i]);

@@ -164,6 +164,7 @@ static void test_guest_can_be_exempt(void **state)
 
 	(void)state;
 	assert_non_null(guest);
+	guest->domid = 5;
 	strcpy(guest->name, "web");
 	guest->static_max_pages = 1024 * MIB;
 	assert_int_equal(read_text(
@@ -175,6 +176,30 @@ static void test_guest_can_be_exempt(void **state)
 	cagma_config_apply(&config, guest);
 	assert_false(guest->exempt);
 	free(guest);
+}
+
+/* dom0 is left alone unless it has a floor. */
+static void test_dom0_needs_a_minimum_of_its_own(void **state)
+{
+	struct cagma_guest *dom0 = calloc(1, sizeof(*dom0));
+
+	(void)state;
+	assert_non_null(dom0);
+	strcpy(dom0->name, "Domain-0");
+	dom0->static_max_pages = 1024 * MIB;
+	cagma_config_apply(&config, dom0);
+	assert_true(dom0->exempt);
+	assert_false(cagma_config_manages_dom0(&config));
+	assert_int_equal(read_text(
+		"guests = ( { name = \"Domain-0\"; min_mib = 512; } );\n"), 0);
+	assert_true(cagma_config_manages_dom0(&config));
+	cagma_config_apply(&config, dom0);
+	assert_false(dom0->exempt);
+	assert_int_equal(dom0->min_pages, 512 * MIB);
+	assert_int_equal(read_text("guests = ( { name = \"Domain-0\"; "
+				   "exempt = true; } );\n"), 0);
+	assert_false(cagma_config_manages_dom0(&config));
+	free(dom0);
 }
 
 static void test_file_replaces_what_was_read_before(void **state)
@@ -210,6 +235,8 @@ static void test_C9_bad_file_is_refused_whole(void **state)
 		{ "tick_ms = 50\n}", 2, "syntax error" },
 		{ "tick_ms = 50; tick_ms = 60;", 1, "duplicate" },
 		{ "min_mib = 64;\ntik_ms = 50;", 2, "\"tik_ms\"" },
+		{ "guests = ( { name = \"Domain-0\"; weight = 2; } );", 1,
+		  "dom0 needs a min_mib" },
 		{ "min_mib = 64;\ntick_ms = \"50\";", 2, "whole number" },
 		{ "tick_ms = 50.5;", 1, "whole number" },
 		{ "tick_ms = true;", 1, "whole number" },
@@ -338,6 +365,7 @@ int main(void)
 		CONFIG_TEST(test_guests_are_read),
 		CONFIG_TEST(test_guest_is_found_by_its_uuid_first),
 		CONFIG_TEST(test_guest_can_be_exempt),
+		CONFIG_TEST(test_dom0_needs_a_minimum_of_its_own),
 		CONFIG_TEST(test_file_replaces_what_was_read_before),
 		CONFIG_TEST(test_C9_bad_file_is_refused_whole),
 		CONFIG_TEST(test_missing_file),

@@ -33,6 +33,36 @@ static void test_guest_is_attached(void **state)
 	assert_int_equal(fake_op_find(0, FAKE_OP_LIMIT, 5), fake_op_count());
 }
 
+/* dom0 has the module; it is managed only if it has a minimum of its own. */
+static void test_dom0_is_managed_only_with_a_floor(void **state)
+{
+	static struct cagma_guest_config own = {
+		.name = "Domain-0",
+		.min_pages = 900 * MIB,
+	};
+	struct fake_guest *dom0 = add(0, GIB), *g = add(5, 512 * MIB);
+
+	(void)state;
+	fake_node_set(dom0, "name", "Domain-0", 8);
+	dom0->limit_pages = UINT32_MAX;
+	dom0->used_pages = 200 * MIB;
+	assert_int_equal(start(), 0);
+	run(20 * S);
+	assert_non_null(served(g));
+	assert_null(served(dom0));
+	stop();
+	d.config.guests = &own;
+	d.config.guest_count = 1;
+	assert_int_equal(start(), 0);
+	run(30 * S);
+	assert_non_null(served(dom0));
+	assert_int_equal(dom0->balloon_target_pages, 900 * MIB);
+	assert_true(dom0->limit_pages < GIB);
+	stop();
+	d.config.guests = NULL;
+	d.config.guest_count = 0;
+}
+
 static void test_guest_settings_are_used(void **state)
 {
 	static struct cagma_guest_config own = {
@@ -1195,6 +1225,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RUNNING(test_guest_is_attached),
+		STOPPED(test_dom0_is_managed_only_with_a_floor),
 		RUNNING(test_guest_settings_are_used),
 		RUNNING(test_guest_that_closes_is_unmapped),
 		RUNNING(test_L4_domain_that_is_destroyed_is_unmapped),

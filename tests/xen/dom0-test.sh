@@ -436,6 +436,31 @@ test_daemon_stops_cleanly() {
 	daemon_is_silent || because "it still answers"
 }
 
+# dom0's own balloon and page, with a minimum of its own; xl knows its target from
+# the first time that it sets one.
+test_dom0_is_managed_with_a_floor() {
+	local mib least before
+	mib=$(xl list 0 | awk 'NR == 2 { print $3 }') least=$((mib - 100))
+	xl mem-set Domain-0 "$mib" || because "xl mem-set failed" || return
+	insmod /cagma/in/cagma.ko || because "insmod failed" || return
+	start_daemon
+	expect 10 "pv is live" is_live pv || return
+	! is_live Domain-0 || because "dom0 is managed without a floor" || return
+	echo "guests = ( { name = \"Domain-0\"; min_mib = $least; } );" >>"$config"
+	cagmactl reload || because "reload failed" || return
+	expect 20 "dom0 is live" is_live Domain-0 || return
+	expect 60 "it gives what it doesn't use" at_most Domain-0 target_kib $(((mib - 40) << 10)) &&
+		expect 30 "its balloon follows" arrived Domain-0 || return
+	(($(field Domain-0 target_kib) >= least << 10)) || because "below its minimum" || return
+	before=$(field Domain-0 target_kib)
+	dd if=/dev/zero of=/tmp/hog bs=1M count=$((($(available_in_dom0) >> 10) - 20)) 2>/dev/null
+	expect 30 "it is given more when it needs it" at_least Domain-0 target_kib $((before + (20 << 10))) || return
+	rm /tmp/hog
+	sed -i '$d' "$config"
+	rmmod cagma || because "rmmod failed" || return
+	expect 10 "cagmad lets go" is_gone Domain-0 && stop_daemon
+}
+
 test_daemon_goes_to_the_background() {
 	local pid resident
 	(cd /tmp && cagmad --daemon --trace daemon.jsonl) || because "exit status $?" || return

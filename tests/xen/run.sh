@@ -16,7 +16,8 @@ project=$(cd "$here/../.." && pwd)
 boot_dom0() {
 	boot "$1" --guest pv,kind=pv,memory=192,maxmem=512,swap=256 \
 		--guest pvh,kind=pvh,memory=384,maxmem=384 \
-		--host-memory 2048 --xenstore-trace
+		--host-memory 2048 --xenstore-trace \
+		--in "$project/build/guest/lib/cagma/cagma.ko"
 }
 
 boot_hostile() {
