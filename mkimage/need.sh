@@ -16,10 +16,11 @@ installed() {
 }
 
 # apt_get ARG...: as root, quietly; what went wrong is shown only if it did.
+# Whoever else is installing packages on this machine is waited for.
 apt_get() {
 	local output
 	output=$("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-		apt-get -qq -o Dpkg::Use-Pty=0 "$@" 2>&1) && return
+		apt-get -qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=600 "$@" 2>&1) && return
 	printf '%s\n' "$output" | tail -n 15 >&2
 	return 1
 }
@@ -30,10 +31,16 @@ known_to_apt() {
 
 command -v dpkg-query >/dev/null || die "this is not a Debian system; please install by hand: $*"
 
-missing=()
-for package; do
-	installed "$package" || missing+=("$package")
-done
+# find_missing PKG...: sets missing.
+find_missing() {
+	local package
+	missing=()
+	for package; do
+		installed "$package" || missing+=("$package")
+	done
+}
+
+find_missing "$@"
 ((${#missing[@]})) || exit 0
 
 if ((EUID == 0)); then
@@ -43,6 +50,13 @@ elif command -v sudo >/dev/null; then
 else
 	die "missing packages, and neither root nor sudo to install them: ${missing[*]}"
 fi
+
+# A parallel make asks for several sets at once: one of them at a time, since
+# apt-get update does not wait for its lock.
+exec {lock}<"$0"
+flock "$lock"
+find_missing "$@"
+((${#missing[@]})) || exit 0
 
 echo "installing missing Debian packages: ${missing[*]}"
 known_to_apt "${missing[@]}" || apt_get update || die "apt-get update failed"
