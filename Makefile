@@ -13,7 +13,8 @@
 # make sim        the simulator: the daemon's code on simulated guests
 #                 (docs/simulator.md, tests/sim.mk)
 # make fuzz       every entry point of the daemon under libFuzzer (tests/fuzz.mk)
-# make soak       two processes on one page, for long (tests/torture.mk)
+# make soak       two processes on one page, and a million random hosts, for long
+#                 (tests/torture.mk, tests/sim.mk)
 # make coverage   what the unit tests reach (tests/coverage.mk)
 # make model      the shared page's protocol in Spin, and its mutants
 # make module     the guest module for the images' kernel

@@ -135,14 +135,15 @@ void cagma_actuate_shrink(struct cagma_actuator *actuator,
 	set_target(actuator, guest, target_pages);
 }
 
-void cagma_actuate_again(struct cagma_actuator *actuator,
+bool cagma_actuate_again(struct cagma_actuator *actuator,
 			 struct cagma_guest *guest)
 {
 	uint64_t other = guest->target_pages ^ 1;
 
 	if (other < guest->min_pages || other > guest->max_pages)
-		return;
+		return false;
 	set_target(actuator, guest, other);
+	return true;
 }
 
 bool cagma_actuate_settle(struct cagma_actuator *actuator,

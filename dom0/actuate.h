@@ -49,8 +49,11 @@ uint64_t cagma_limit_for(const struct cagma_guest *guest,
 int cagma_actuate_grow(struct cagma_actuator *actuator,
 		       struct cagma_guest *guest, uint64_t target_pages);
 
-/* Asks once more for a target that wasn't reached, by one that differs. */
-void cagma_actuate_again(struct cagma_actuator *actuator,
+/*
+ * Asks once more for a target that wasn't reached, by one that differs. False if
+ * the guest's range has no other.
+ */
+bool cagma_actuate_again(struct cagma_actuator *actuator,
 			 struct cagma_guest *guest);
 
 /* Lowers the target. Always possible. */

@@ -69,8 +69,12 @@ static void grow_all(size_t count, uint64_t usable, enum cagma_why why,
 		pages = cagma_scale(d->unmet_pages, usable, wanted);
 		d->target_pages += pages;
 		d->unmet_pages -= pages;
-		if (pages)
-			d->why = why;
+		if (!pages)
+			continue;
+		d->why = why;
+		/* Of entitlements these policies know no more than that. */
+		d->entitled_pages = cagma_max(d->entitled_pages,
+					      d->target_pages);
 	}
 }
 

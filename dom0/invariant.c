@@ -15,6 +15,10 @@ static unsigned int check_guest(const struct cagma_tuning *tuning,
 		broken |= CAGMA_I2;
 	if (is < was && guest->age_ns > tuning->stale_ns)
 		broken |= CAGMA_I4;
+	/* What is given on a guess is nobody's claim. */
+	if (is > was && is > decision->entitled_pages &&
+	    decision->why != CAGMA_WHY_PREPARE)
+		broken |= CAGMA_I5;
 	return broken;
 }
 

@@ -16,6 +16,7 @@
 #define CAGMA_I2	(1u << 2)	/* a target left [min, max] */
 #define CAGMA_I3	(1u << 3)	/* an increase spent what a decrease brings */
 #define CAGMA_I4	(1u << 4)	/* a decrease on stale data */
+#define CAGMA_I5	(1u << 5)	/* a claim was granted beyond the entitlement */
 
 /*
  * Checks one round. `before` and `after` are spare pages before and after its

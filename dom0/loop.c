@@ -261,7 +261,7 @@ static void collect_debt(struct cagma_loop *loop, struct cagma_guest *guest,
 		return;
 	if (cagma_debt_look(&guest->debt, owed > 0 ? (uint64_t)owed : 0,
 			    now_ns))
-		cagma_actuate_again(&loop->actuator, guest);
+		cagma_pass_remind(loop, guest);
 	if (guest->debt.stuck != was_stuck)
 		cagma_trace_event(loop->trace, CAGMA_TRACE_DEBT, guest,
 				  was_stuck ? "settled" : "stuck",

@@ -116,6 +116,22 @@ static void view_guest(const struct cagma_loop *loop,
 	};
 }
 
+/* What is leased is kept for who comes. */
+static struct cagma_host_view view_host(const struct cagma_loop *loop,
+					uint64_t now_ns)
+{
+	int64_t spare = loop->actuator.spare_pages -
+			(int64_t)loop->leased_pages;
+
+	return (struct cagma_host_view){
+		.spare_pages = spare > 0 ? (uint64_t)spare : 0,
+		.overdrawn_pages = spare < 0 ? (uint64_t)-spare : 0,
+		.reserve_pages = loop->config->reserve_pages,
+		.hard_pages = loop->config->hard_pages,
+		.up_ns = now_ns - loop->start_ns,
+	};
+}
+
 /* ---- acting ---- */
 
 bool cagma_pass_answers(const struct cagma_loop *loop)
@@ -252,6 +268,7 @@ static void check(struct cagma_loop *loop, const struct cagma_host_view *host,
 	static const struct { unsigned int bit; const char *name; } all[] = {
 		{ CAGMA_I1, "I1" }, { CAGMA_I2, "I2" },
 		{ CAGMA_I3, "I3" }, { CAGMA_I4, "I4" },
+		{ CAGMA_I5, "I5" },
 	};
 	unsigned int broken = cagma_invariant_check(
 		&loop->config->tuning, host, before,
@@ -290,22 +307,15 @@ static void take_down(struct cagma_loop *loop, bool periodic, uint64_t now_ns,
 static void evaluate(struct cagma_loop *loop, bool periodic)
 {
 	uint64_t now_ns = cagma_now_ns();
-	int64_t before, spare;
 	struct cagma_host_view host;
+	int64_t before;
 
 	if (!cagma_pass_refresh(loop))
 		return;
 	before = loop->actuator.spare_pages;
 	loop->leased_pages = cagma_lease_look(&loop->leases, loop->domains,
 					      loop->domain_count, now_ns);
-	spare = before - (int64_t)loop->leased_pages;
-	host = (struct cagma_host_view){
-		.spare_pages = spare > 0 ? (uint64_t)spare : 0,
-		.overdrawn_pages = spare < 0 ? (uint64_t)-spare : 0,
-		.reserve_pages = loop->config->reserve_pages,
-		.hard_pages = loop->config->hard_pages,
-		.up_ns = now_ns - loop->start_ns,
-	};
+	host = view_host(loop, now_ns);
 	for (size_t i = 0; i < loop->guest_count; i++)
 		view_guest(loop, loop->guests[i], now_ns, &loop->views[i]);
 	loop->config->policy->decide(&loop->config->tuning, &host, loop->views,
@@ -325,26 +335,41 @@ void cagma_pass_emergency(struct cagma_loop *loop)
 	evaluate(loop, false);
 }
 
-void cagma_pass_foreign(struct cagma_loop *loop, struct cagma_guest *guest,
-			uint64_t old_pages)
+/* A change that no policy decided has its record as well. */
+static void note_change(struct cagma_loop *loop, struct cagma_guest *guest,
+			uint64_t old_pages, enum cagma_why why)
 {
-	const struct cagma_host_view host = { 0 };
-	struct cagma_guest_view view;
 	const struct cagma_decision decision = {
 		.target_pages = guest->target_pages,
 		.cma_pages = guest->cma_pages,
-		.why = CAGMA_WHY_FOREIGN,
+		.why = why,
 	};
+	uint64_t now_ns = cagma_now_ns();
+	const struct cagma_host_view host = view_host(loop, now_ns);
+	struct cagma_guest_view view;
 
-	view_guest(loop, guest, cagma_now_ns(), &view);
+	view_guest(loop, guest, now_ns, &view);
 	view.target_pages = old_pages;
-	guest->target_changes++;
 	loop->target_changes++;
 	cagma_trace_event(loop->trace, CAGMA_TRACE_TARGET, guest,
-			  cagma_why_name(decision.why),
-			  cagma_pages_to_kib(old_pages),
+			  cagma_why_name(why), cagma_pages_to_kib(old_pages),
 			  cagma_pages_to_kib(guest->target_pages), 0, 0);
 	record(guest, 0, &host, &view, &decision);
+}
+
+void cagma_pass_foreign(struct cagma_loop *loop, struct cagma_guest *guest,
+			uint64_t old_pages)
+{
+	guest->target_changes++;
+	note_change(loop, guest, old_pages, CAGMA_WHY_FOREIGN);
+}
+
+void cagma_pass_remind(struct cagma_loop *loop, struct cagma_guest *guest)
+{
+	uint64_t old_pages = guest->target_pages;
+
+	if (cagma_actuate_again(&loop->actuator, guest))
+		note_change(loop, guest, old_pages, CAGMA_WHY_REMIND);
 }
 
 /* ---- what the trace says of a periodic pass ---- */

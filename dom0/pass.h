@@ -31,4 +31,7 @@ void cagma_pass_periodic(struct cagma_loop *loop, uint64_t now_ns);
 void cagma_pass_foreign(struct cagma_loop *loop, struct cagma_guest *guest,
 			uint64_t old_pages);
 
+/* Asks a guest that is stuck once more for what it owes. */
+void cagma_pass_remind(struct cagma_loop *loop, struct cagma_guest *guest);
+
 #endif

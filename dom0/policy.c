@@ -25,6 +25,7 @@ const char *cagma_why_name(enum cagma_why why)
 		[CAGMA_WHY_YIELD] = "yield",
 		[CAGMA_WHY_RELEASE] = "release",
 		[CAGMA_WHY_FOREIGN] = "foreign",
+		[CAGMA_WHY_REMIND] = "remind",
 	};
 
 	return why < CAGMA_WHY_COUNT ? names[why] : "unknown";

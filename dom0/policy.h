@@ -78,6 +78,7 @@ enum cagma_why {
 	CAGMA_WHY_YIELD,	/* less, another lacks what it is entitled to */
 	CAGMA_WHY_RELEASE,	/* less, it was surplus for long */
 	CAGMA_WHY_FOREIGN,	/* somebody else set it */
+	CAGMA_WHY_REMIND,	/* a page, for a balloon that gave up */
 	CAGMA_WHY_COUNT
 };
 

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Included by the Makefile.
 # make sim        cagma-sim, the simulator
-# make soak-sim   a million random ones: more than an hour
+# make soak-sim   SOAK_HOSTS random ones, a million: an hour and a half of processor
+# make bench-policy what the policy's constants are good for (HOSTS, ONLY=NAME,...)
 # make bench-pass what a periodic pass costs, for 16 to 4,095 guests
 # make check-sim  every scenario of tests/scenarios, and SIM_RANDOM random ones;
 #                 what is decided in them is recorded and decided again
 
 SIM := $(BUILD)/sim
 SIM_RANDOM ?= 10000
+SOAK_HOSTS ?= 1000000
 SIM_CFLAGS := -Idom0 -Itests/fake
 SIM_OBJS := $(patsubst $(CHECK)/%,$(SIM)/%,$(CHECK_OBJS)) \
 	$(patsubst %.c,$(SIM)/%.o,$(wildcard bench/sim/*.c))
@@ -38,9 +40,13 @@ $(CHECK)/cagma-sim: $(SIM_SAN_OBJS)
 
 -include $(wildcard $(SIM)/*/*.d $(SIM)/*/*/*.d)
 
-.PHONY: sim check-sim bench-pass soak-sim
+.PHONY: sim check-sim bench-pass bench-policy soak-sim
 soak-sim: $(BUILD)/bench/cagma-sim
-	$(Q)$< --random 1000000
+	$(Q)tests/sim-soak.sh $< $(SOAK_HOSTS)
+bench-policy: $(BUILD)/bench/cagma-sim
+	$(Q)LIBS="$(shell pkg-config --libs liburcu json-c libconfig)" \
+		$(PYTHON) bench/sim/sweep.py $< $(SIM) $(CC) \
+		$(filter-out -MMD -MP,$(BASE)) $(DOM0_CFLAGS) $(SIM_CFLAGS) -O2 $(CHECK_LDFLAGS)
 bench-pass: $(BUILD)/bench/pass
 	$(Q)$(BUILD)/bench/pass
 sim: $(BUILD)/bench/cagma-sim

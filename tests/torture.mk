@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Included by the Makefile.
-# make soak       test_torture.c for long: SOAK_READS and SOAK_KICKS per test
+# make soak       test_torture.c for long: SOAK_READS and SOAK_KICKS per test; and
+#                 the simulator on SOAK_HOSTS random hosts (sim.mk)
 
 # Four tests read, two kick: 1e8 reads and 1e7 kicks in all.
 SOAK_READS ?= 25000000
@@ -26,6 +27,8 @@ $(BUILD)/soak/torture: $(CHECK)/test_torture
 	$(Q)$(CC) $(TORTURE_CFLAGS) -O2 -o $@ tests/unit/test_torture.c -lcmocka
 
 .PHONY: soak
-soak: $(BUILD)/soak/torture
+soak: $(BUILD)/soak/torture $(BUILD)/bench/cagma-sim
 	$(Q)UNIT_SECONDS=36000 CAGMA_TORTURE_READS=$(SOAK_READS) \
-		CAGMA_TORTURE_KICKS=$(SOAK_KICKS) tests/unit/run.sh $^
+		CAGMA_TORTURE_KICKS=$(SOAK_KICKS) tests/run.sh \
+		"tests/unit/run.sh $<" \
+		"$(MAKE) --no-print-directory soak-sim"

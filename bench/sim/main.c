@@ -21,11 +21,15 @@ static struct {
 	const char *replay;	/* a file of cagmad --record */
 	uint64_t random;	/* so many random scenarios */
 	uint64_t first;		/* the number of the first of them */
+	bool total;
+	size_t setting_count;	/* instead of the scenarios' own */
+	struct scenario_setting setting[SCENARIO_SETTINGS_MAX];
 } options;
 
 static struct {
 	unsigned int passed;
 	unsigned int failed;
+	int64_t figure[WORLD_FIGURES_MAX];	/* of all hosts together */
 } sum;
 
 static void help(void)
@@ -36,6 +40,8 @@ static void help(void)
 	       "Plays scenarios with the daemon's own code on simulated guests.\n\n"
 	       "  -p, --policy NAME  %s, instead of the scenario's\n"
 	       "  -f, --figures      print the figures of every guest\n"
+	       "      --total        print the sums of all hosts' figures\n"
+	       "      --set NAME=VALUE  a setting of cagmad, instead of the scenario's\n"
 	       "  -t, --trace FILE   what happened, one JSON object a line\n"
 	       "      --record FILE  append every decision, as cagmad --record does\n"
 	       "      --replay FILE  decide again, and compare\n"
@@ -71,6 +77,30 @@ static void print_figures(const struct scenario *s, const struct world *w)
 	}
 }
 
+static void add_up(const struct world *w)
+{
+	const char *name;
+
+	for (int f = 0; (name = world_figure_name(f)); f++)
+		if (world_figure_find(name, true) == f)
+			sum.figure[f] += world_figure(w, SCENARIO_HOST, f);
+}
+
+/* Of what can be added up: counts, swapped memory and time. */
+static void print_total(void)
+{
+	static const char *const names[] = { "swapped-out", "stalled-ms",
+					     "changes", "turns",
+					     "emergencies", "violations",
+					     "refused", "unexplained" };
+
+	printf("total");
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		printf(" %s %lld", names[i],
+		       (long long)sum.figure[world_figure_find(names[i], true)]);
+	printf("\n");
+}
+
 static void judge(const char *name, const struct scenario *s,
 		  const struct world *w, const char *complaint)
 {
@@ -86,6 +116,28 @@ static void judge(const char *name, const struct scenario *s,
 	}
 	if (options.figures)
 		print_figures(s, w);
+	add_up(w);
+}
+
+/* What the command line sets comes before what the scenario sets. */
+static bool override(struct scenario *s)
+{
+	for (size_t i = 0; i < options.setting_count; i++) {
+		const struct scenario_setting *own = &options.setting[i];
+		size_t k = 0;
+
+		while (k < s->setting_count &&
+		       strcmp(s->setting[k].name, own->name))
+			k++;
+		if (k == SCENARIO_SETTINGS_MAX) {
+			fprintf(stderr, "cagma-sim: too many settings\n");
+			return false;
+		}
+		s->setting[k] = *own;
+		if (k == s->setting_count)
+			s->setting_count++;
+	}
+	return true;
 }
 
 static bool play_file(const char *path)
@@ -98,6 +150,8 @@ static bool play_file(const char *path)
 		fprintf(stderr, "cagma-sim: %s\n", error);
 		return false;
 	}
+	if (!override(&scenario))
+		return false;
 	world = world_play(&scenario, &options.world, error, sizeof(error));
 	if (!world) {
 		fprintf(stderr, "cagma-sim: %s: %s\n", path, error);
@@ -115,6 +169,8 @@ static bool play_random(uint64_t number)
 	struct world *world;
 
 	random_scenario(&scenario, number);
+	if (!override(&scenario))
+		return false;
 	world = world_play(&scenario, &options.world, error, sizeof(error));
 	if (!world) {
 		fprintf(stderr, "cagma-sim: %s\n", error);
@@ -136,6 +192,26 @@ static bool parse_number(const char *text, uint64_t *value)
 		return true;
 	fprintf(stderr, "cagma-sim: \"%s\" is no number\n", text);
 	return false;
+}
+
+/* NAME=VALUE */
+static bool parse_setting(const char *text)
+{
+	const char *value = strchr(text, '=');
+	struct scenario_setting *to = &options.setting[options.setting_count];
+	size_t length = value ? (size_t)(value - text) : 0;
+
+	if (!length || length >= sizeof(to->name) || !value[1] ||
+	    strlen(value + 1) >= sizeof(to->value) ||
+	    options.setting_count == SCENARIO_SETTINGS_MAX) {
+		fprintf(stderr, "cagma-sim: \"%s\" is not NAME=VALUE\n", text);
+		return false;
+	}
+	memcpy(to->name, text, length);
+	to->name[length] = '\0';
+	snprintf(to->value, sizeof(to->value), "%s", value + 1);
+	options.setting_count++;
+	return true;
 }
 
 static int replay(void)
@@ -161,12 +237,14 @@ static int replay(void)
 /* -1: go on; else the exit status. */
 static int parse(int argc, char **argv)
 {
-	enum { RECORD = 256, REPLAY };
+	enum { RECORD = 256, REPLAY, SET, TOTAL };
 	static const struct option longs[] = {
 		{ "record", required_argument, NULL, RECORD },
 		{ "replay", required_argument, NULL, REPLAY },
 		{ "policy", required_argument, NULL, 'p' },
 		{ "figures", no_argument, NULL, 'f' },
+		{ "set", required_argument, NULL, SET },
+		{ "total", no_argument, NULL, TOTAL },
 		{ "trace", required_argument, NULL, 't' },
 		{ "random", required_argument, NULL, 'r' },
 		{ "seed", required_argument, NULL, 's' },
@@ -186,6 +264,11 @@ static int parse(int argc, char **argv)
 			return 0;
 		} else if (c == 'f') {
 			options.figures = true;
+		} else if (c == TOTAL) {
+			options.total = true;
+		} else if (c == SET) {
+			if (!parse_setting(optarg))
+				return 2;
 		} else if (c == RECORD) {
 			options.world.record = optarg;
 		} else if (c == REPLAY) {
@@ -228,6 +311,8 @@ int main(int argc, char **argv)
 		ok = play_random(options.first + i);
 	if (!ok)
 		return 2;
+	if (options.total)
+		print_total();
 	printf("%u passed, %u failed, 0 skipped\n", sum.passed, sum.failed);
 	return sum.failed ? 1 : 0;
 }

@@ -152,6 +152,9 @@ const char *random_complaint(const struct scenario *s, const struct world *w)
 	if (world_figure(w, SCENARIO_HOST,
 			 world_figure_find("violations", true)))
 		return "an invariant was broken";
+	if (world_figure(w, SCENARIO_HOST,
+			 world_figure_find("unexplained", true)))
+		return "a target was changed without a reason record";
 	for (size_t i = 0; i < s->guest_count && !complaint; i++)
 		complaint = complain_of(s, w, (int)i);
 	return complaint;

@@ -44,6 +44,8 @@ struct world_guest {
 	uint64_t stalled_ms;
 	uint64_t emergencies;
 	uint64_t swapped_out;		/* before its last reboot */
+	uint64_t noted_changes;		/* of its target, with their records */
+	uint32_t noted_records;
 	bool started;
 };
 
@@ -61,6 +63,7 @@ struct world {
 	uint16_t next_domid;
 	uint64_t refused;		/* domains that xl could not create */
 	uint64_t violations;
+	uint64_t unexplained;		/* changes without a reason record */
 	int64_t least_spare_pages;
 	size_t expectations;
 	size_t failures;
@@ -75,7 +78,8 @@ static const char *const figure_names[] = {
 	"swapped-out", "stalled-ms", "changes", "turns", "emergencies",
 	"denied", "stuck", "attached",
 	"spare", "least-spare", "free", "violations", "refused", "guests",
-	"swapped-out", "stalled-ms", "changes", "emergencies",
+	"swapped-out", "stalled-ms", "changes", "turns", "emergencies",
+	"unexplained",
 };
 
 enum figure {
@@ -84,9 +88,11 @@ enum figure {
 	FIG_EMERGENCIES, FIG_DENIED, FIG_STUCK, FIG_ATTACHED,
 	FIG_SPARE, FIG_LEAST_SPARE, FIG_FREE, FIG_VIOLATIONS, FIG_REFUSED,
 	FIG_GUESTS, FIG_ALL_SWAPPED_OUT, FIG_ALL_STALLED, FIG_ALL_CHANGES,
-	FIG_ALL_EMERGENCIES,
+	FIG_ALL_TURNS, FIG_ALL_EMERGENCIES, FIG_UNEXPLAINED,
 	FIG_COUNT
 };
+
+_Static_assert(FIG_COUNT <= WORLD_FIGURES_MAX, "too many figures");
 
 int world_figure_find(const char *name, bool host)
 {
@@ -183,6 +189,15 @@ static int64_t sum(const struct world *w, int figure)
 	return all;
 }
 
+static int64_t most_turns(const struct world *w)
+{
+	uint64_t most = 0;
+
+	for (size_t i = 0; i < w->guest_count; i++)
+		most = cagma_max(most, w->guest[i].turns);
+	return (int64_t)most;
+}
+
 static int64_t host_figure(const struct world *w, int figure)
 {
 	switch (figure) {
@@ -204,8 +219,12 @@ static int64_t host_figure(const struct world *w, int figure)
 		return sum(w, FIG_STALLED);
 	case FIG_ALL_CHANGES:
 		return sum(w, FIG_CHANGES);
-	default:
+	case FIG_ALL_TURNS:
+		return most_turns(w);
+	case FIG_ALL_EMERGENCIES:
 		return sum(w, FIG_EMERGENCIES);
+	default:
+		return (int64_t)w->unexplained;
 	}
 }
 
@@ -487,12 +506,32 @@ static void note_target(const struct world *w, struct world_guest *g,
 	g->most_pages = cagma_max(g->most_pages, pages);
 }
 
-static void note_guest(const struct world *w, struct world_guest *g)
+/* Each change of a target has a record that says why; denials have one, too. */
+static void note_records(struct world *w, struct world_guest *g,
+			 const struct cagma_guest *guest)
+{
+	const struct cagma_records *r = &guest->records;
+	uint64_t changes, reasons = 0;
+
+	if (guest->target_changes < g->noted_changes ||
+	    r->count < g->noted_records)	/* another session */
+		g->noted_changes = g->noted_records = 0;
+	changes = guest->target_changes - g->noted_changes;
+	for (uint32_t i = g->noted_records; i < r->count; i++)
+		reasons += r->record[i % CAGMA_RECORDS].decision.why !=
+			   CAGMA_WHY_KEEP;
+	w->unexplained += cagma_less(changes, reasons);
+	g->noted_changes = guest->target_changes;
+	g->noted_records = r->count;
+}
+
+static void note_guest(struct world *w, struct world_guest *g)
 {
 	const struct cagma_guest *guest = served(w, g);
 
 	if (!guest)
 		return;
+	note_records(w, g, guest);
 	if (!g->attached) {
 		g->attached = true;
 		g->target_pages = g->most_pages = guest->target_pages;
@@ -512,8 +551,10 @@ static void serve(struct world *w)
 		cagma_store_step(w->daemon.store, cagma_now_ns());
 	for (int i = 0; i < 2; i++)
 		cagma_loop_once(&w->daemon.loop, 0);
-	cagma_trace_write(&w->daemon.trace);
-	cagma_journal_write(&w->daemon.journal);
+	if (w->options->trace)
+		cagma_trace_write(&w->daemon.trace);
+	if (w->options->record)
+		cagma_journal_write(&w->daemon.journal);
 }
 
 static void start_guests(struct world *w)

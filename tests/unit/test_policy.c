@@ -918,6 +918,7 @@ static void test_I3_violation_is_found(void **state)
 	add(256 * MIB);
 	add(256 * MIB);
 	decide(true);
+	decision[0].entitled_pages = UINT64_MAX;
 	decision[0].target_pages += 10 * MIB;
 	assert_int_equal(check(0, 0), 0);
 	decision[0].target_pages++;
@@ -936,6 +937,23 @@ static void test_I4_violation_is_found(void **state)
 	guest[0].age_ns++;
 	assert_int_equal(check(0, 0), CAGMA_I4);
 	decision[0].target_pages = guest[0].target_pages;
+	assert_int_equal(check(0, 0), 0);
+}
+
+static void test_I5_violation_is_found(void **state)
+{
+	(void)state;
+	set_usable(100 * MIB);
+	add(256 * MIB);
+	decide(true);
+	decision[0].entitled_pages = guest[0].target_pages + 5;
+	decision[0].target_pages = guest[0].target_pages + 5;
+	decision[0].why = CAGMA_WHY_EMERGENCY;
+	assert_int_equal(check(0, 0), 0);
+	decision[0].target_pages++;
+	assert_int_equal(check(0, 0), CAGMA_I5);
+	/* That is a guess of ours, and no claim of its. */
+	decision[0].why = CAGMA_WHY_PREPARE;
 	assert_int_equal(check(0, 0), 0);
 }
 
@@ -988,6 +1006,7 @@ int main(void)
 		POLICY_TEST(test_M12_donors_of_a_huge_host),
 		POLICY_TEST(test_M12_guest_of_one_page),
 		POLICY_TEST(test_I1_violation_is_found),
+		POLICY_TEST(test_I5_violation_is_found),
 		POLICY_TEST(test_I2_violation_is_found),
 		POLICY_TEST(test_I3_violation_is_found),
 		POLICY_TEST(test_I4_violation_is_found),
