@@ -26,6 +26,8 @@
 /* R8: a guest that comes and goes has one line in that time, and a few at once. */
 #define LOG_NS		(10 * CAGMA_NS_PER_S)
 #define LOG_AT_ONCE	6
+/* A target that xenstore didn't take is written again after that. */
+#define MIRROR_AGAIN_NS	(2 * CAGMA_NS_PER_S)
 #define STACK_BYTES	((size_t)256 * 1024)
 
 /* A domain seen in the latest listing. */
@@ -40,6 +42,7 @@ struct seen {
 	uint64_t attached_ns;	/* since when */
 	const char *reason;	/* why it was refused last; NULL: it wasn't */
 	uint32_t refusals;
+	struct cagma_guest *unmirrored;	/* its target isn't in xenstore yet */
 	char name[CAGMA_NAME_BYTES];	/* if it was refused */
 	uint64_t log_ns;	/* its lines are paid for until then */
 	uint32_t unlogged;	/* lines left out since the last */
@@ -55,6 +58,7 @@ struct cagma_store {
 	struct cagma_queue mirror;
 	struct cagma_queue released;
 	uint64_t next_look_ns;
+	uint64_t next_mirror_ns;	/* of what failed; 0: nothing did */
 	size_t seen_count;
 	struct seen *seen;			/* CAGMA_GUESTS_MAX */
 	struct cagma_domain_facts *domains;	/* CAGMA_GUESTS_MAX */
@@ -121,6 +125,17 @@ static void read_name(struct cagma_xs *xs, uint16_t domid,
 			*c = '_';
 }
 
+/* S4: what the guest can change itself is no limit: -EPERM. */
+static int check_owner(struct cagma_store *store, uint16_t domid)
+{
+	int writable = cagma_xs_is_writable(store->xs, domid, "memory/target");
+
+	if (!writable)
+		writable = cagma_xs_is_writable(store->xs, domid,
+						"memory/static-max");
+	return writable > 0 ? -EPERM : writable;
+}
+
 static int read_limits(struct cagma_store *store, struct cagma_guest *guest)
 {
 	int err;
@@ -134,7 +149,7 @@ static int read_limits(struct cagma_store *store, struct cagma_guest *guest)
 	/* A guest that has more than its maximum is nothing to be acted upon. */
 	if (!err && guest->static_max_pages < guest->target_pages)
 		err = -ERANGE;
-	return err;
+	return err ? err : check_owner(store, guest->domid);
 }
 
 static uint32_t random_seed(void)
@@ -182,16 +197,18 @@ static const char *attach(struct cagma_store *store, struct seen *seen,
 {
 	struct cagma_guest *guest = calloc(1, sizeof(*guest));
 	const char *reason;
+	int err;
 
 	if (!guest)
 		return "out-of-memory";
 	guest->domid = seen->domid;
 	memcpy(guest->uuid, seen->uuid, sizeof(guest->uuid));
+	err = read_limits(store, guest);
 	/* M7: it would die when it touches more than there is. */
 	if (cagma_xen_unbacked(store->xen, guest->domid))
 		reason = "populate-on-demand";
-	else if (read_limits(store, guest))
-		reason = "no-limits";
+	else if (err)
+		reason = err == -EPERM ? "writable-limits" : "no-limits";
 	else
 		reason = map(store, guest, offer);
 	if (reason) {
@@ -394,29 +411,68 @@ static void look_for_guests(struct cagma_store *store, uint64_t now_ns)
 
 /* ---- what the loop wants ---- */
 
-static void mirror_one(struct cagma_store *store, struct cagma_guest *guest)
+/* C4, C8: one line when xenstore fails, one when all targets are in it again. */
+static void note_mirror_failure(struct cagma_store *store,
+				struct cagma_guest *guest, int err,
+				uint64_t now_ns)
+{
+	struct seen *seen = find_seen(store, guest->domid, guest->uuid);
+
+	if (!store->next_mirror_ns)
+		cagma_log(LOG_WARNING, "cannot write %s's memory/target: %s; until that works, targets go out by guests' pages alone",
+			  guest->name, strerror(-err));
+	store->next_mirror_ns = now_ns + MIRROR_AGAIN_NS;
+	if (seen)
+		seen->unmirrored = guest;
+}
+
+static void write_target(struct cagma_store *store, struct cagma_guest *guest,
+			 uint64_t now_ns)
 {
 	char text[24];
 	int err;
 
-	/* Before the value: a newer target queues the mirror again. */
-	atomic_store(&guest->mirror_queued, false);
 	snprintf(text, sizeof(text), "%" PRIuFAST64,
 		 atomic_load(&guest->mirror_kib));
 	err = cagma_xs_replace(store->xs, guest->domid, "memory/target", text);
 	if (err && err != -ENOENT)
-		cagma_log(LOG_WARNING, "cannot write %s's memory/target: %s",
-			  guest->name, strerror(-err));
+		note_mirror_failure(store, guest, err, now_ns);
 }
 
-static void mirror_all(struct cagma_store *store)
+static void mirror_one(struct cagma_store *store, struct cagma_guest *guest,
+		       uint64_t now_ns)
+{
+	/* Before the value: a newer target queues the mirror again. */
+	atomic_store(&guest->mirror_queued, false);
+	write_target(store, guest, now_ns);
+}
+
+static void mirror_all(struct cagma_store *store, uint64_t now_ns)
 {
 	struct cds_wfcq_node *node;
 
 	cagma_queue_ack(&store->mirror);
 	while ((node = cagma_queue_pop(&store->mirror)))
 		mirror_one(store, cagma_container_of(node, struct cagma_guest,
-						     mirror_node));
+						     mirror_node), now_ns);
+}
+
+static void mirror_again(struct cagma_store *store, uint64_t now_ns)
+{
+	if (!store->next_mirror_ns || now_ns < store->next_mirror_ns)
+		return;
+	store->next_mirror_ns = UINT64_MAX;
+	for (size_t i = 0; i < store->seen_count; i++) {
+		struct cagma_guest *guest = store->seen[i].unmirrored;
+
+		store->seen[i].unmirrored = NULL;
+		if (guest)
+			write_target(store, guest, now_ns);
+	}
+	if (store->next_mirror_ns != UINT64_MAX)
+		return;
+	store->next_mirror_ns = 0;
+	cagma_log(LOG_NOTICE, "xenstore has all targets again");
 }
 
 static void release_one(struct cagma_store *store, struct cagma_guest *guest,
@@ -430,6 +486,7 @@ static void release_one(struct cagma_store *store, struct cagma_guest *guest,
 		tell(seen, now_ns, lied ? LOG_WARNING : LOG_INFO, guest->name,
 		     "detached", guest->lie ? cagma_lie_name(guest->lie) : "");
 		seen->attached = false;
+		seen->unmirrored = NULL;
 		judge_conduct(store, seen, now_ns);
 		if (lied)
 			refuse(store, seen, cagma_lie_name(guest->lie), now_ns);
@@ -446,7 +503,7 @@ static void release_all(struct cagma_store *store, uint64_t now_ns)
 	cagma_queue_ack(&store->released);
 	while ((node = cagma_queue_pop(&store->released))) {
 		/* A guest's last mirror was queued before it was released. */
-		mirror_all(store);
+		mirror_all(store, now_ns);
 		release_one(store, cagma_container_of(node, struct cagma_guest,
 						      handover_node),
 			    now_ns);
@@ -455,7 +512,8 @@ static void release_all(struct cagma_store *store, uint64_t now_ns)
 
 void cagma_store_step(struct cagma_store *store, uint64_t now_ns)
 {
-	mirror_all(store);
+	mirror_all(store, now_ns);
+	mirror_again(store, now_ns);
 	release_all(store, now_ns);
 	if (now_ns >= store->next_look_ns && !atomic_load(&store->stop)) {
 		look_for_guests(store, now_ns);

@@ -276,6 +276,24 @@ void cagma_xs_close(struct cagma_xs *xs)
 	free(xs);
 }
 
+/* C4: xenstored has ended. Another one may listen when we come again. */
+static int broken(struct cagma_xs *xs, int err)
+{
+	if (err == -EPIPE || err == -EBADF || err == -ECONNRESET) {
+		xs_close(xs->handle);
+		xs->handle = NULL;
+	}
+	return err;
+}
+
+/* By its socket only: the kernel's device would wait for it, for ever. */
+static bool connect_again(struct cagma_xs *xs)
+{
+	if (!xs->handle)
+		xs->handle = xs_open(XS_OPEN_SOCKETONLY);
+	return xs->handle;
+}
+
 static void node_path(char *path, size_t size, uint16_t domid, const char *node)
 {
 	snprintf(path, size, "/local/domain/%u/%s", domid, node);
@@ -289,10 +307,12 @@ int cagma_xs_read(struct cagma_xs *xs, uint16_t domid, const char *node,
 	char *got;
 	int err = 0;
 
+	if (!connect_again(xs))
+		return failed();
 	node_path(path, sizeof(path), domid, node);
 	got = xs_read(xs->handle, XBT_NULL, path, &len);
 	if (!got)
-		return failed();
+		return broken(xs, failed());
 	if (len >= size)
 		err = -EMSGSIZE;
 	else if (memchr(got, '\0', len))
@@ -301,6 +321,29 @@ int cagma_xs_read(struct cagma_xs *xs, uint16_t domid, const char *node,
 		memcpy(value, got, len + 1);
 	free(got);
 	return err ? err : (int)len;
+}
+
+int cagma_xs_is_writable(struct cagma_xs *xs, uint16_t domid, const char *node)
+{
+	struct xs_permissions *permissions;
+	unsigned int count;
+	char path[128];
+	bool writable;
+
+	if (!connect_again(xs))
+		return failed();
+	node_path(path, sizeof(path), domid, node);
+	permissions = xs_get_permissions(xs->handle, XBT_NULL, path, &count);
+	if (!permissions)
+		return broken(xs, failed());
+	/* The first names the owner, and what all who aren't listed may do. */
+	writable = permissions[0].id == domid ||
+		   (permissions[0].perms & XS_PERM_WRITE);
+	for (unsigned int i = 1; i < count; i++)
+		writable |= permissions[i].id == domid &&
+			    (permissions[i].perms & XS_PERM_WRITE);
+	free(permissions);
+	return writable;
 }
 
 /* In a transaction: a plain write would create nodes of a dead domain. */
@@ -330,8 +373,10 @@ int cagma_xs_replace(struct cagma_xs *xs, uint16_t domid, const char *node,
 	char path[128];
 	int err = -EAGAIN;
 
+	if (!connect_again(xs))
+		return failed();
 	node_path(path, sizeof(path), domid, node);
 	for (int tries = 0; err == -EAGAIN && tries < 5; tries++)
 		err = replace_once(xs, path, value);
-	return err;
+	return broken(xs, err);
 }

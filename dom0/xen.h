@@ -101,6 +101,12 @@ void cagma_xs_close(struct cagma_xs *xs);
 int cagma_xs_read(struct cagma_xs *xs, uint16_t domid, const char *node,
 		  char *value, size_t size);
 
+/*
+ * 1 if the domain itself may change that node of its own, 0 if not; -errno as
+ * above.
+ */
+int cagma_xs_is_writable(struct cagma_xs *xs, uint16_t domid, const char *node);
+
 /* Replaces a node that exists; -ENOENT if the domain has gone meanwhile. */
 int cagma_xs_replace(struct cagma_xs *xs, uint16_t domid, const char *node,
 		     const char *value);

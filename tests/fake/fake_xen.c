@@ -644,6 +644,17 @@ int cagma_xs_read(struct cagma_xs *xs, uint16_t domid, const char *name,
 	return (int)node->length;
 }
 
+int cagma_xs_is_writable(struct cagma_xs *xs, uint16_t domid, const char *name)
+{
+	struct fake_guest *guest = find_guest(domid);
+	int err = enter(FAKE_XS_IS_WRITABLE);
+
+	(void)xs;
+	if (err)
+		return err;
+	return guest && find_node(guest, name) ? guest->writes_limits : -ENOENT;
+}
+
 int cagma_xs_replace(struct cagma_xs *xs, uint16_t domid, const char *name,
 		     const char *value)
 {

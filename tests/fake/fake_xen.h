@@ -54,6 +54,7 @@ struct fake_guest {
 
 	/* xenstore's. */
 	struct fake_node node[FAKE_NODES_MAX];
+	bool writes_limits;		/* it may change its memory nodes */
 	uint64_t static_max_pages;
 
 	/* The guest kernel's. */
@@ -110,6 +111,7 @@ enum fake_call {
 	FAKE_GRANTS_UNMAP,
 	FAKE_XS_OPEN,
 	FAKE_XS_READ,
+	FAKE_XS_IS_WRITABLE,
 	FAKE_XS_REPLACE,
 	FAKE_CALLS
 };

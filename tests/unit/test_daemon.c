@@ -466,6 +466,24 @@ static void test_every_change_has_its_record(void **state)
 	assert_int_equal(target, served(g)->target_pages);
 }
 
+/* Nothing was decided: its balloon is asked again for what it owes. */
+static void test_reminder_has_its_record(void **state)
+{
+	struct fake_guest *g = add(5, 1024 * MIB);
+	const struct cagma_record *r;
+
+	(void)state;
+	g->used_pages = 200 * MIB;
+	g->balloon_rate_pages = 0;
+	run(60 * S);
+	assert_true(served(g)->debt.stuck);
+	r = newest(g);
+	assert_int_equal(r->decision.why, CAGMA_WHY_REMIND);
+	assert_int_equal(r->guest.target_pages ^ 1, r->decision.target_pages);
+	assert_true(r->host.spare_pages > 0);
+	assert_int_equal(served(g)->records.count, served(g)->target_changes);
+}
+
 /* ---- steady state ---- */
 
 static void test_steady_state_needs_no_xenstore(void **state)
@@ -1140,18 +1158,68 @@ static void test_R4_channel_that_cannot_be_read(void **state)
 	assert_non_null(served(g));
 }
 
+/* Guests are served by their pages; there is one line when it begins and ends. */
 static void test_C4_xenstore_is_gone(void **state)
+{
+	struct fake_guest *g = add(5, 512 * MIB), *other = add(6, 512 * MIB);
+	unsigned int lines;
+
+	(void)state;
+	run(2 * S);
+	fake_fail_always(FAKE_XS_REPLACE, -EPIPE);
+	fake_fail_always(FAKE_XS_READ, -EPIPE);
+	lines = fake_log_lines();
+	for (int i = 1; i <= 10; i++) {
+		g->used_pages += 30 * MIB;
+		other->used_pages += 30 * MIB;
+		fake_guest_step(g);
+		fake_guest_step(other);
+		serve();
+		assert_true(g->balloon_target_pages >= (512 + 30 * i) * MIB);
+		run(S);
+	}
+	assert_int_equal(fake_log_lines(), lines + 1);
+	assert_non_null(strstr(fake_log_last(), "memory/target"));
+	fake_fail_always(FAKE_XS_READ, 0);
+	fake_fail_always(FAKE_XS_REPLACE, 0);
+	run(3 * S);
+	assert_int_equal(atoi(fake_node_get(g, "memory/target")),
+			 served(g)->target_pages * 4);
+	assert_int_equal(atoi(fake_node_get(other, "memory/target")),
+			 served(other)->target_pages * 4);
+	assert_non_null(strstr(fake_log_last(), "all targets again"));
+}
+
+/* Its domain is destroyed while xenstore doesn't take its target. */
+static void test_C4_guest_goes_while_xenstore_is_gone(void **state)
 {
 	struct fake_guest *g = add(5, 512 * MIB);
 
 	(void)state;
 	run(2 * S);
-	fake_fail(FAKE_XS_REPLACE, 1, -EIO);
+	fake_fail_always(FAKE_XS_REPLACE, -EPIPE);
 	g->used_pages += 30 * MIB;
-	fake_guest_step(g);
-	serve();
-	assert_true(g->balloon_target_pages >= 542 * MIB);
-	assert_non_null(strstr(fake_log_last(), "memory/target"));
+	run(3 * S);
+	fake_guest_destroy(g);
+	run(10 * S);
+	assert_int_equal(d.loop.guest_count, 0);
+	fake_fail_always(FAKE_XS_REPLACE, 0);
+	run(10 * S);
+}
+
+static void test_S4_guest_that_may_change_its_limits_is_refused(void **state)
+{
+	struct fake_guest *g = add(5, 512 * MIB);
+
+	(void)state;
+	g->writes_limits = true;
+	run(5 * S);
+	assert_null(served(g));
+	assert_int_equal(fake_mappings(), 0);
+	assert_non_null(strstr(fake_log_last(), "writable-limits"));
+	g->writes_limits = false;
+	run(60 * S);
+	assert_non_null(served(g));
 }
 
 static void test_dry_run_writes_nothing(void **state)
@@ -1246,6 +1314,7 @@ int main(void)
 		RUNNING(test_answered_emergency_has_its_record),
 		RUNNING(test_denied_emergency_has_its_record),
 		RUNNING(test_every_change_has_its_record),
+		RUNNING(test_reminder_has_its_record),
 		RUNNING(test_steady_state_needs_no_xenstore),
 		RUNNING(test_surplus_is_released_and_mirrored),
 		RUNNING(test_M9_offset_to_xens_count_is_learnt),
@@ -1277,6 +1346,8 @@ int main(void)
 		RUNNING(test_R4_channel_that_cannot_be_read),
 		STOPPED(test_R4_every_call_fails_once_with_every_errno),
 		RUNNING(test_C4_xenstore_is_gone),
+		RUNNING(test_C4_guest_goes_while_xenstore_is_gone),
+		RUNNING(test_S4_guest_that_may_change_its_limits_is_refused),
 		STOPPED(test_dry_run_writes_nothing),
 		RUNNING(test_static_policy_asks_for_no_kicks),
 		STOPPED(test_C6_second_instance_is_refused),
