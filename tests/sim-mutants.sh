@@ -76,6 +76,8 @@ mutant stuck_for_ever dom0/debt.c 's/debt->stuck = false;//'
 mutant a_page_is_progress dom0/debt.c 's/paid < due/!paid/'
 mutant plans_meanwhile dom0/foreign.c 's/guest->foreign_since_ns ||/0 ||/'
 mutant never_taken_over dom0/foreign.c 's/now_ns - guest->foreign_since_ns < LASTS_NS/1/'
+mutant reminds_without_a_record dom0/pass.c 's/note_change(loop, guest, old_pages, CAGMA_WHY_REMIND)//'
+mutant gives_beyond_entitlements $policy "$(early due 'return decision->unmet_pages;')"
 mutant limits_stay dom0/actuate.c 's/if (limit < guest->facts.limit_pages /if (0 /'
 echo "$passed passed, $failed failed, 0 skipped"
 ((failed == 0 && passed > 0))
