@@ -20,6 +20,8 @@
 # make module     the guest module for the images' kernel
 # make install    daemon, tool, unit file, settings unless there are some, manual
 #                 pages (DESTDIR, PREFIX, SYSCONFDIR)
+# make install-guest  in a guest without the module: the agent and its unit
+# make install-dkms   in a guest: the module's sources for dkms, loaded at boot
 
 PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
@@ -62,9 +64,18 @@ XEN_LIBS := -lxenctrl -lxengnttab -lxenevtchn -lxenstore -lxentoollog
 
 CORE_OBJS := $(CORE:%=$(BUILD)/obj/dom0/%.o)
 
-.PHONY: all check check-unit test test-xen test-cycles debug-module bench-storm bench-attacks bench-growth bench-creates demo images base module lint model install clean
+.PHONY: all check check-unit test test-xen test-cycles debug-module bench-storm bench-attacks bench-growth bench-creates demo images base module lint model install install-guest install-dkms clean
 
-all: $(BUILD)/dom0/cagmad $(BUILD)/dom0/cagmactl $(BUILD)/dom0/cagma-exporter
+# The guest's agent; it has the daemon's clock and notifications.
+AGENT := agent balloon channel event link print proc
+AGENT_OBJS := $(addprefix $(BUILD)/obj/domU/,\
+	$(AGENT:%=%.o) main.o options.o process.o) \
+	$(BUILD)/obj/dom0/clock.o $(BUILD)/obj/dom0/notify.o
+AGENT_LIBS := -lxenvchan -lxengnttab -lxenevtchn -lxenstore
+CAGMA_AGENT := $(BUILD)/guest/usr/sbin/cagma-agent
+
+all: $(BUILD)/dom0/cagmad $(BUILD)/dom0/cagmactl $(BUILD)/dom0/cagma-exporter \
+	$(CAGMA_AGENT)
 
 packages-build:
 	$(Q)mkimage/need.sh $(PACKAGES_BUILD)
@@ -104,6 +115,13 @@ $(BUILD)/dom0/cagma-exporter: $(addprefix $(BUILD)/obj/dom0/,\
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(shell pkg-config --libs json-c libmicrohttpd)
+
+$(BUILD)/obj/domU/%.o: DOM0_CFLAGS += -Idom0
+
+$(CAGMA_AGENT): $(AGENT_OBJS)
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(CFLAGS) -Wl,-z,relro,-z,now -o $@ $^ $(AGENT_LIBS)
 
 # What goes into the guest image, and the parts of a boot.
 TASK_OBJS := $(BUILD)/obj/bench/task.o $(BUILD)/obj/bench/team.o \
@@ -180,9 +198,20 @@ $(CHECK)/%.o: %.c | packages-check
 $(CHECK)/unit.a: $(CHECK_OBJS)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
-$(UNIT_TESTS): $(CHECK)/%: $(CHECK)/tests/unit/%.o $(CHECK)/unit.a
-	$(Q)$(CC) $(CHECK_CFLAGS) $(CHECK_LDFLAGS) -pthread -o $@ $^ -lcmocka \
-		$(shell pkg-config --libs liburcu json-c libconfig)
+# The agent's, with the devices and the kernel's files that it finds in a test.
+AGENT_CHECK_OBJS := $(AGENT:%=$(CHECK)/domU/%.o) \
+	$(patsubst %.c,$(CHECK)/%.o,$(wildcard tests/fake/domU/*.c))
+
+$(AGENT_CHECK_OBJS): DOM0_CFLAGS += -Itests/fake/domU
+
+$(CHECK)/agent.a: $(AGENT_CHECK_OBJS)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+UNIT_LIBS := -Wl,--as-needed -lcmocka -lxenvchan \
+	$(shell pkg-config --libs liburcu json-c libconfig)
+
+$(UNIT_TESTS): $(CHECK)/%: $(CHECK)/tests/unit/%.o $(CHECK)/agent.a $(CHECK)/unit.a
+	$(Q)$(CC) $(CHECK_CFLAGS) $(CHECK_LDFLAGS) -pthread -o $@ $^ $(UNIT_LIBS)
 
 # mutant_X.Y is test_X.c with MUTANT_Y.
 $(MUTANTS): $(CHECK)/mutant_%: $(UNIT_TESTS)
@@ -305,6 +334,27 @@ install: all
 			dom0/$$unit.service.in \
 			> $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit.service || exit; \
 	done
+
+# systemd's and dkms's own directories: they look nowhere else.
+install-guest: $(CAGMA_AGENT)
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man8 \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/sysusers.d
+	install $(CAGMA_AGENT) $(DESTDIR)$(PREFIX)/sbin/
+	install -m 644 docs/cagma-agent.8 $(DESTDIR)$(PREFIX)/share/man/man8/
+	install -m 644 domU/cagma-agent.sysusers \
+		$(DESTDIR)$(PREFIX)/lib/sysusers.d/cagma-agent.conf
+	sed 's|@PREFIX@|$(PREFIX)|' domU/cagma-agent.service.in \
+		> $(DESTDIR)$(PREFIX)/lib/systemd/system/cagma-agent.service
+
+DKMS_TREE := $(DESTDIR)/usr/src/cagma-$(VERSION)
+install-dkms:
+	install -d $(DKMS_TREE)/kmod $(DKMS_TREE)/shared $(DESTDIR)/etc/modules-load.d \
+		$(DESTDIR)$(PREFIX)/share/man/man4
+	install -m 644 kmod/Kbuild $(wildcard kmod/*.[ch]) $(DKMS_TREE)/kmod/
+	install -m 644 $(wildcard shared/*.h) $(DKMS_TREE)/shared/
+	sed 's|@VERSION@|$(VERSION)|' kmod/dkms.conf.in > $(DKMS_TREE)/dkms.conf
+	install -m 644 kmod/cagma.modules-load $(DESTDIR)/etc/modules-load.d/cagma.conf
+	install -m 644 docs/cagma.4 $(DESTDIR)$(PREFIX)/share/man/man4/
 
 include tests/fuzz.mk tests/coverage.mk
 

@@ -9,6 +9,7 @@ cd "$(dirname "$0")/.." || exit 1
 . tests/report.sh
 
 readonly CAGMAD=build/dom0/cagmad CAGMACTL=build/dom0/cagmactl
+readonly AGENT=build/guest/usr/sbin/cagma-agent
 readonly EXPORTER=build/dom0/cagma-exporter SIM=build/bench/cagma-sim RUN=mkimage/run.py
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
@@ -119,6 +120,35 @@ refuses exporter_bad_address 2 '^cagma-exporter: "dom0" is no IP address$' \
 refuses exporter_extra_argument 2 '^cagma-exporter: unexpected argument "now"$' \
 	$EXPORTER now
 
+refuses agent_unknown_option 2 "unrecognized option '--no-such'" $AGENT --no-such
+refuses agent_extra_argument 2 '^cagma-agent: unexpected argument "now"$' $AGENT now
+for period in 9 1001 0 -100 x 1e2 '' 99999999999999999999; do
+	refuses "agent_period_${period:-empty}" 2 \
+		"^cagma-agent: \"$period\" is no period from 10 to 1000 ms\$" \
+		$AGENT --period "$period"
+done
+refuses agent_root_without_print 2 '^cagma-agent: --root is for --print alone$' \
+	$AGENT --root "$dir"
+refuses agent_print_without_files 1 '^cagma-agent: proc/meminfo: No such file' \
+	$AGENT --print --root "$dir"
+if [[ $(cat /sys/hypervisor/type 2>/dev/null) != xen ]]; then
+	refuses agent_not_on_xen 1 '^cagma-agent: this is not a Xen guest' $AGENT
+fi
+balloon=$dir/guest/sys/devices/system/xen_memory/xen_memory0
+mkdir -p "$balloon/info"
+ln -s /proc "$dir/guest/proc"
+echo 400000 | tee "$balloon/target_kb" >"$balloon/info/current_kb"
+problem=
+$AGENT --print --root "$dir/guest" | python3 -c '
+import json, sys
+sample = json.load(sys.stdin)
+assert sample["balloon_pages"] == 100000, sample
+assert sample["total_pages"] > sample["available_pages"] > 0, sample' ||
+	problem="no such sample"
+report agent_prints_this_machines_sample "$problem"
+refuses agent_print_to_a_full_disk 1 'No space left on device' \
+	sh -c "$AGENT --print --root $dir/guest >/dev/full"
+
 # http METHOD PATH: what the exporter answers.
 http() {
 	exec 3<>"/dev/tcp/127.0.0.1/$port" || return
@@ -150,7 +180,7 @@ wait $exporter
 status=$?
 report exporter_ends_cleanly "$( ((status == 0)) || echo "status $status")"
 
-for program in $CAGMAD $CAGMACTL $EXPORTER; do
+for program in $CAGMAD $CAGMACTL $EXPORTER $AGENT; do
 	manual=docs/$(basename "$program").8 missing=
 	for option in $($program --help | grep -o -- '--[a-z-]*' | sort -u); do
 		grep -q -- "${option//-/\\\\-}" "$manual" || missing+=" $option"
@@ -170,10 +200,12 @@ problem=
 report test_G24_other_byte_orders_are_refused "$problem"
 # Units are converted by the functions of units.h alone, and from KiB for people.
 problem=$(grep -nE '(kib|pages|_n?sec|_[nm]s)\b *((\*|/) *(1000|1000000|1000000000|1024|4096)|\* *4|<<|>>)\b|kib *\/ *4\b' \
-	dom0/*.[ch] | grep -vE '^dom0/units\.h|tv_sec \* 1000 ')
+	dom0/*.[ch] domU/*.[ch] | grep -vE '^dom0/units\.h|tv_sec \* 1000 ')
 report test_M14_units_are_converted_in_one_place "$problem"
 problem=$(grep -ln call_rcu dom0/*.[ch])
 report test_R11_nothing_is_left_to_rcu_callbacks "$problem"
+problem=$(ldd $AGENT | grep -E 'xenctrl|xencall|xenforeignmemory|xendevicemodel')
+report agent_needs_no_privcmd "$problem"
 problem=$(nm -D --undefined-only $CAGMAD | grep -E 'xs_(watch|read_watch|check_watch|directory)')
 report test_S7_cagmad_watches_and_lists_nothing_in_xenstore "$problem"
 missing=
@@ -215,6 +247,45 @@ echo 'period_ms = 2000;' >"$dir/root/etc/cagmad.conf"
 make -s install DESTDIR="$dir/root" PREFIX=/usr >/dev/null 2>&1
 grep -q 2000 "$dir/root/etc/cagmad.conf" || missing+=" the settings that were there"
 report install_puts_everything_in_place "$missing"
+missing=
+make -s install-guest install-dkms DESTDIR="$dir/root" PREFIX=/usr >/dev/null 2>&1 ||
+	missing="make install-guest install-dkms failed"
+for file in usr/sbin/cagma-agent usr/share/man/man8/cagma-agent.8 \
+	usr/lib/systemd/system/cagma-agent.service usr/lib/sysusers.d/cagma-agent.conf \
+	etc/modules-load.d/cagma.conf; do
+	[[ -s $dir/root/$file ]] || missing+=" $file"
+done
+grep -q '^ExecStart=/usr/sbin/cagma-agent --user cagma-agent$' \
+	"$dir/root/usr/lib/systemd/system/cagma-agent.service" || missing+=" ExecStart"
+grep -q '^u cagma-agent ' "$dir/root/usr/lib/sysusers.d/cagma-agent.conf" ||
+	missing+=" the user"
+report install_guest_puts_everything_in_place "$missing"
+# What dkms would build is the module of this tree, whole, under the name that is
+# loaded at boot.
+problem=
+source=$(compgen -G "$dir/root/usr/src/cagma-*") || problem="no sources; "
+for file in kmod/*.[ch] kmod/Kbuild shared/*.h; do
+	cmp -s "$file" "$source/$file" || problem+="$file is missing; "
+done
+(
+	# shellcheck source=/dev/null
+	dkms_tree=/dkms kernel_source_dir=/kernel . "$source/dkms.conf"
+	[[ cagma-$PACKAGE_VERSION == $(basename "$source") ]] || echo "the version"
+	[[ $(grep -v '^#' kmod/cagma.modules-load) == "${BUILT_MODULE_NAME[0]}" ]] ||
+		echo "the module's name"
+	grep -q "^obj-m := ${BUILT_MODULE_NAME[0]}.o\$" \
+		"$source/${BUILT_MODULE_LOCATION[0]}/Kbuild" || echo "where Kbuild is"
+	[[ ${MAKE[0]} == *"-C /kernel M=/dkms/cagma/$PACKAGE_VERSION/build/${BUILT_MODULE_LOCATION[0]} modules" ]] ||
+		echo "how it is made"
+	for release in 5.10.0-30-amd64 5.15.3 6.1.0-56-amd64 6.12.1 7.0.1; do
+		[[ $release =~ $BUILD_EXCLUSIVE_KERNEL ]] || echo "it leaves out $release"
+	done
+	for release in 4.19.0-20-amd64 5.4.1 5.9.16 3.16.0; do
+		[[ ! $release =~ $BUILD_EXCLUSIVE_KERNEL ]] || echo "it takes $release"
+	done
+) >"$dir/dkms"
+problem+=$(tr '\n' ';' <"$dir/dkms")
+report dkms_builds_this_module "$problem"
 missing=
 while read -r metric; do
 	grep -qE "\"${metric%_bucket}\"" dom0/metrics.c || missing+=" $metric"

@@ -19,10 +19,13 @@ $(COVERAGE)/unit.a: $(COVERAGE_OBJS)
 
 # The profile runtime calls malloc too, and it is linked after the archive: so
 # the wrapper is taken from the archive whether or not the test calls it.
-$(COVERAGE_TESTS): $(COVERAGE)/%: $(COVERAGE)/tests/unit/%.o $(COVERAGE)/unit.a
+$(COVERAGE)/agent.a: $(AGENT_CHECK_OBJS:$(CHECK)/%=$(COVERAGE)/%)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(COVERAGE_TESTS): $(COVERAGE)/%: $(COVERAGE)/tests/unit/%.o $(COVERAGE)/agent.a \
+		$(COVERAGE)/unit.a
 	$(Q)clang $(COVERAGE_CFLAGS) $(CHECK_LDFLAGS) \
-		-Wl,--undefined=__wrap_malloc -pthread -o $@ $^ -lcmocka \
-		$(shell pkg-config --libs liburcu json-c libconfig)
+		-Wl,--undefined=__wrap_malloc -pthread -o $@ $^ $(UNIT_LIBS)
 
 -include $(wildcard $(COVERAGE)/*/*.d $(COVERAGE)/*/*/*.d)
 .PRECIOUS: $(COVERAGE)/%.o

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "event.h"
+#include "units.h"
+
+/* A new emergency, or a reminder of an unanswered one, at most this often. */
+#define RAISE_INTERVAL_NS	(20 * CAGMA_NS_PER_MS)
+
+/*
+ * Memory that was granted and is still on its way counts as available: the
+ * shortage it answers must not be reported again while the balloon works.
+ */
+static uint64_t soon_pages(const struct cagma_view *view)
+{
+	const struct cagma_sample *s = &view->sample;
+
+	return s->available_pages +
+	       cagma_less(s->balloon_target_pages, s->balloon_pages);
+}
+
+bool cagma_event_is_near(struct cagma_event *event,
+			 const struct cagma_view *view)
+{
+	uint64_t soon = soon_pages(view);
+	uint64_t fall = cagma_less(event->soon_pages, soon);
+
+	event->soon_pages = soon;
+	/* dom0's threshold is three quarters of what it means the guest to have. */
+	return event->attached &&
+	       (event->is_open || soon / 4 * 3 < event->threshold_pages ||
+		cagma_less(soon, 2 * fall) < event->threshold_pages);
+}
+
+/* What happened since the last judgement; a counter that goes back is no news. */
+static enum cagma_reason find_reason(const struct cagma_event *event,
+				     const struct cagma_view *view)
+{
+	if (view->sample.swap_out_pages > event->swap_out_pages)
+		return CAGMA_REASON_SWAP;
+	if (soon_pages(view) >= event->threshold_pages)
+		return CAGMA_REASON_PERIODIC;
+	if (view->sample.direct_stalls > event->direct_stalls)
+		return CAGMA_REASON_DIRECT;
+	if (view->kswapd_runs > event->kswapd_runs)
+		return CAGMA_REASON_KSWAPD;
+	return CAGMA_REASON_SAMPLER;
+}
+
+static void open_event(struct cagma_event *event, uint64_t now_ns)
+{
+	event->last_raise_ns = now_ns;
+	if (event->is_open)
+		return;
+	if (!++event->number)
+		event->number = 1;
+	event->is_open = true;
+	event->raised_ns = now_ns;
+}
+
+enum cagma_reason cagma_event_judge(struct cagma_event *event,
+				    const struct cagma_view *view,
+				    uint64_t now_ns)
+{
+	enum cagma_reason reason = CAGMA_REASON_PERIODIC;
+
+	if (event->attached) {
+		/* What comes too soon is judged later, not forgotten. */
+		if (now_ns - event->last_raise_ns < RAISE_INTERVAL_NS)
+			return CAGMA_REASON_PERIODIC;
+		reason = find_reason(event, view);
+	}
+	event->swap_out_pages = view->sample.swap_out_pages;
+	event->direct_stalls = view->sample.direct_stalls;
+	event->kswapd_runs = view->kswapd_runs;
+	if (reason != CAGMA_REASON_PERIODIC)
+		open_event(event, now_ns);
+	return reason;
+}
+
+void cagma_event_answer(struct cagma_event *event,
+			const struct cagma_mail *mail, uint64_t now_ns)
+{
+	if (!event->is_open || mail->answered_event != event->number)
+		return;
+	event->is_open = false;
+	if (mail->flags & CAGMA_MAIL_DENIED)
+		return;
+	event->reaction_event = event->number;
+	event->reaction_ns = now_ns - event->raised_ns;
+}
+
+void cagma_event_detach(struct cagma_event *event)
+{
+	event->attached = false;
+	event->is_open = false;
+}

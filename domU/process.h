@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The process around the agent: one instance, few privileges, signals. */
+#ifndef CAGMA_PROCESS_H
+#define CAGMA_PROCESS_H
+
+#define CAGMA_AGENT_RUN_DIR	"/run/cagma-agent"
+
+/*
+ * Makes the directory and locks it: a descriptor to keep; -EBUSY with the other agent's process id in *owner (0 if
+ * unknown), or -errno.
+ */
+int cagma_process_lock(const char *run_dir, int *owner);
+
+/* Memory that the agent uses stays in RAM, where the kernel lets it: 0 or -errno. */
+int cagma_process_pin(void);
+
+/* Continues as that user, with the power to set the balloon's target alone. */
+int cagma_process_drop(const char *user);
+
+/*
+ * From now on SIGTERM and SIGINT make the descriptor readable that is returned
+ * (-errno: none). A process that hasn't ended 5 s later is killed: xenstore may hang.
+ */
+int cagma_process_signals(void);
+
+#endif
