@@ -4,6 +4,7 @@
  * every mail applied. Called from work items, from the event handler and from
  * reclaim itself, so nothing below sleeps or allocates.
  */
+#include <linux/export.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/ktime.h>
@@ -142,3 +143,5 @@ u32 cagma_raise_now(enum cagma_reason reason)
 		kick();
 	return event;
 }
+/* For other modules of the guest that know of a shortage to come. */
+EXPORT_SYMBOL_GPL(cagma_raise_now);
