@@ -89,6 +89,10 @@ static void sample(struct cagma_agent *agent, uint64_t now_ns)
 	if (agent->passive)
 		cagma_event_detach(&agent->event);
 	reason = cagma_event_judge(&agent->event, &view, now_ns);
+	if (agent->asked && reason == CAGMA_REASON_PERIODIC &&
+	    cagma_event_request(&agent->event, now_ns))
+		reason = CAGMA_REASON_REQUEST;
+	agent->asked = false;
 	if (cagma_event_is_near(&agent->event, &view))
 		agent->look_ns = now_ns + cagma_min(NEAR_NS, agent->period_ns);
 	if (reason != CAGMA_REASON_PERIODIC ||
@@ -165,6 +169,12 @@ static void offer(struct cagma_agent *agent, uint64_t now_ns)
 	else
 		note(agent, CAGMA_PROBLEM_OFFER,
 		     cagma_link_offer(&agent->link, now_ns));
+}
+
+void cagma_agent_ask(struct cagma_agent *agent)
+{
+	agent->asked = true;
+	agent->look_ns = 0;
 }
 
 uint64_t cagma_agent_turn(struct cagma_agent *agent, bool pressed)

@@ -32,6 +32,7 @@ struct cagma_agent {
 	uint64_t period_ns;
 	uint64_t look_ns;	/* when to look next */
 	uint64_t sent_ns;	/* newest sample */
+	bool asked;		/* somebody in the guest asks for memory */
 	bool passive;		/* the module is loaded: orders are its affair */
 	uint32_t mail_seq;
 	uint32_t flags;		/* CAGMA_SAMPLE_* */
@@ -42,6 +43,12 @@ struct cagma_agent {
 void cagma_agent_init(struct cagma_agent *agent, const struct cagma_proc *proc,
 		      struct cagma_channel *channel, uint32_t features,
 		      uint32_t period_ms);
+
+/*
+ * The next turn tells dom0 at once, as if memory were short. In vain while dom0 isn't
+ * connected.
+ */
+void cagma_agent_ask(struct cagma_agent *agent);
 
 /*
  * Does what there is to do. `pressed`: the kernel says that tasks wait for memory.

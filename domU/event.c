@@ -76,6 +76,13 @@ enum cagma_reason cagma_event_judge(struct cagma_event *event,
 	return reason;
 }
 
+bool cagma_event_request(struct cagma_event *event, uint64_t now_ns)
+{
+	if (event->attached)
+		open_event(event, now_ns);
+	return event->attached;
+}
+
 void cagma_event_answer(struct cagma_event *event,
 			const struct cagma_mail *mail, uint64_t now_ns)
 {

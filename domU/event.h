@@ -32,6 +32,9 @@ enum cagma_reason cagma_event_judge(struct cagma_event *event,
 				    const struct cagma_view *view,
 				    uint64_t now_ns);
 
+/* Opens an emergency whatever the view. False: nobody is there to answer it. */
+bool cagma_event_request(struct cagma_event *event, uint64_t now_ns);
+
 /*
  * So little is missing to an emergency that it is worth looking often: less is
  * available than dom0 means the guest to have, or it would be over in two more looks

@@ -28,6 +28,7 @@ struct program {
 	int lock;
 	int trigger;		/* -1: none */
 	int end;		/* readable: SIGTERM or SIGINT has come */
+	int request;		/* the same for SIGUSR1 */
 };
 
 static int fail(const char *what, int err)
@@ -143,15 +144,18 @@ static int milliseconds_until(uint64_t deadline_ns)
 }
 
 /* Until something happens, or the deadline. -errno: something has broken. */
-static int wait(struct program *p, uint64_t deadline_ns, bool *pressed, bool *ended)
+static int wait(struct program *p, uint64_t deadline_ns, bool *pressed, bool *asked,
+		bool *ended)
 {
 	struct pollfd fds[] = {
 		{ .fd = p->end, .events = POLLIN },
 		{ .fd = cagma_channel_fd(p->channel), .events = POLLIN },
 		{ .fd = p->trigger, .events = POLLPRI },
+		{ .fd = p->request, .events = POLLIN },
 	};
+	uint64_t requests;
 
-	if (poll(fds, 3, milliseconds_until(deadline_ns)) < 0)
+	if (poll(fds, 4, milliseconds_until(deadline_ns)) < 0)
 		return errno == EINTR ? 0 : -errno;
 	*ended = fds[0].revents;
 	if (fds[1].revents & ~POLLIN)
@@ -159,6 +163,8 @@ static int wait(struct program *p, uint64_t deadline_ns, bool *pressed, bool *en
 	if (fds[1].revents)
 		cagma_channel_take_event(p->channel);
 	*pressed = fds[2].revents & POLLPRI;
+	*asked = fds[3].revents &&
+		 read(p->request, &requests, sizeof(requests)) > 0;
 	if (fds[2].revents & POLLERR)
 		p->trigger = -1;
 	return 0;
@@ -167,7 +173,7 @@ static int wait(struct program *p, uint64_t deadline_ns, bool *pressed, bool *en
 static int serve(struct program *p)
 {
 	static struct cagma_agent agent;
-	bool pressed = false, ended = false;
+	bool pressed = false, asked = false, ended = false;
 	uint64_t watchdog_ns = cagma_notify_watchdog_ns() / 2, told_ns = 0, until_ns;
 	int err = 0;
 
@@ -175,15 +181,17 @@ static int serve(struct program *p)
 			 p->options.period_ms);
 	cagma_notify("READY=1");
 	while (!err && !ended) {
+		if (asked)
+			cagma_agent_ask(&agent);
 		until_ns = cagma_agent_turn(&agent, pressed);
-		pressed = false;
+		pressed = asked = false;
 		if (watchdog_ns && cagma_now_ns() - told_ns >= watchdog_ns) {
 			told_ns = cagma_now_ns();
 			cagma_notify("WATCHDOG=1");
 		}
 		if (watchdog_ns)
 			until_ns = cagma_min(until_ns, told_ns + watchdog_ns);
-		err = wait(p, until_ns, &pressed, &ended);
+		err = wait(p, until_ns, &pressed, &asked, &ended);
 	}
 	cagma_notify("STOPPING=1");
 	cagma_channel_destroy(p->channel);
@@ -204,5 +212,8 @@ int main(int argc, char **argv)
 	p.end = cagma_process_signals();
 	if (p.end < 0)
 		return fail("signals", p.end);
+	p.request = cagma_process_requests();
+	if (p.request < 0)
+		return fail("signals", p.request);
 	return serve(&p);
 }

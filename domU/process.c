@@ -22,6 +22,7 @@
 #define END_SECONDS	5
 
 static int end_fd = -1;
+static int request_fd = -1;
 
 static int read_owner(int fd)
 {
@@ -136,4 +137,28 @@ int cagma_process_signals(void)
 	if (sigaction(SIGTERM, &end, NULL) || sigaction(SIGINT, &end, NULL))
 		return -errno;
 	return end_fd;
+}
+
+static void on_request(int signal_number)
+{
+	const uint64_t one = 1;
+	int saved = errno;
+	/* Fails only if there are more requests than can be counted. */
+	ssize_t written = write(request_fd, &one, sizeof(one));
+
+	(void)signal_number;
+	(void)written;
+	errno = saved;
+}
+
+int cagma_process_requests(void)
+{
+	struct sigaction request = {
+		.sa_handler = on_request, .sa_flags = SA_RESTART,
+	};
+
+	request_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (request_fd < 0 || sigaction(SIGUSR1, &request, NULL))
+		return -errno;
+	return request_fd;
 }

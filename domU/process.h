@@ -23,4 +23,7 @@ int cagma_process_drop(const char *user);
  */
 int cagma_process_signals(void);
 
+/* The same for SIGUSR1, each time: somebody in the guest asks for memory. */
+int cagma_process_requests(void);
+
 #endif

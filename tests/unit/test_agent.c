@@ -801,6 +801,46 @@ static void test_pressure_is_looked_at_when_it_comes(void **state)
 	assert_int_equal(report.sample.time_ns, cagma_now_ns());
 }
 
+static void test_request_is_told_at_once(void **state)
+{
+	struct cagma_report report;
+
+	(void)state;
+	attach();
+	run(200 * MS);
+	hear_last(&report);
+	assert_int_equal(report.sample.event, 0);
+	cagma_agent_ask(&agent);
+	fake_clock_advance(5 * MS);
+	cagma_agent_turn(&agent, false);
+	assert_true(hear_sample(&report));
+	assert_int_equal(report.sample.reason, CAGMA_REASON_REQUEST);
+	assert_int_equal(report.sample.event, 1);
+	assert_int_equal(report.sample.time_ns, cagma_now_ns());
+	/* It was one request. */
+	tell(TARGET, 1, 0);
+	run(200 * MS);
+	assert_true(hear_last(&report));
+	assert_int_equal(report.sample.reason, CAGMA_REASON_PERIODIC);
+	assert_int_equal(report.sample.event, 0);
+}
+
+static void test_request_without_dom0_is_in_vain(void **state)
+{
+	struct cagma_report report;
+
+	(void)state;
+	connect();
+	cagma_agent_ask(&agent);
+	run(200 * MS);
+	assert_true(hear_last(&report));
+	assert_int_equal(report.sample.event, 0);
+	tell(TARGET, 0, 0);
+	run(200 * MS);
+	assert_true(hear_last(&report));
+	assert_int_equal(report.sample.event, 0);
+}
+
 static void test_reasons_are_those_of_the_hooks(void **state)
 {
 	static const struct {
@@ -1107,6 +1147,8 @@ int main(void)
 		TEST(test_shortage_is_told_with_the_next_look),
 		TEST(test_no_emergency_before_the_first_order),
 		TEST(test_pressure_is_looked_at_when_it_comes),
+		TEST(test_request_is_told_at_once),
+		TEST(test_request_without_dom0_is_in_vain),
 		TEST(test_reasons_are_those_of_the_hooks),
 		TEST(test_memory_on_its_way_is_no_shortage),
 		TEST(test_one_emergency_is_open_and_reminded_of),
