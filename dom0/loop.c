@@ -422,10 +422,13 @@ void cagma_loop_once(struct cagma_loop *loop, int timeout_ms)
 	struct epoll_event events[EVENTS];
 	int count = epoll_wait(loop->epoll_fd, events, EVENTS, timeout_ms);
 
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < count; i++) {
+		cagma_clock_hold();
 		on_event(loop, events[i].data.ptr);
+	}
 	/* Only now: an event of this batch may have named a guest. */
 	reap(loop);
+	cagma_clock_release();
 	flush(loop);
 }
 
