@@ -9,7 +9,12 @@
 #                 under a kernel that looks for leaks and locking errors
 # make bench-growth how a program fares that takes memory at a steady rate
 # make bench-creates what CYCLES creations of domains cost the running guests
-# make bench-storm  what a guest's kick storm costs dom0 and the other guests
+# make bench-attacks what each attack of a guest costs dom0 and the other guests;
+#                 ATTACKS="busy storm" for some of them
+# make bench-latency how long a guest that needs memory waits, by each route and under
+#                 each load; ONLY="LOAD..." for some; goes on where it was interrupted
+# make bench-scale what a guest costs dom0, for 16 to 4,095 guests
+#                 (CLOCK=wall for both: in real time)
 # make sim        the simulator: the daemon's code on simulated guests
 #                 (docs/simulator.md, tests/sim.mk)
 # make fuzz       every entry point of the daemon under libFuzzer (tests/fuzz.mk)
@@ -64,7 +69,7 @@ XEN_LIBS := -lxenctrl -lxengnttab -lxenevtchn -lxenstore -lxentoollog
 
 CORE_OBJS := $(CORE:%=$(BUILD)/obj/dom0/%.o)
 
-.PHONY: all check check-unit test test-xen test-cycles debug-module bench-storm bench-attacks bench-growth bench-creates demo images base module lint model install install-guest install-dkms clean
+.PHONY: all check check-unit test test-xen test-cycles debug-module bench-latency bench-scale bench-attacks bench-growth bench-creates demo images base module lint model install install-guest install-dkms clean
 
 # The guest's agent; it has the daemon's clock and notifications.
 AGENT := agent balloon channel event link print proc
@@ -227,7 +232,7 @@ check-unit: $(UNIT_TESTS) $(MUTANTS) $(TSAN)
 check: all sim
 	$(Q)tests/run.sh "$(MAKE) --no-print-directory check-unit" \
 		"$(MAKE) --no-print-directory check-sim" tests/cli.sh \
-		tests/test_report.py tests/codegen/test_codegen.py
+		tests/test_report.py tests/test_latency.py tests/codegen/test_codegen.py
 
 -include $(wildcard $(CHECK)/*/*.d $(CHECK)/*/*/*.d)
 
@@ -263,15 +268,16 @@ test-cycles: packages-run images $(BUILD)/bench/cagma-sim $(BUILD)/guest/usr/bin
 	$(Q)mkimage/images.sh guest
 	$(Q)CYCLES=$(CYCLES) KERNEL=$(KERNEL) tests/xen/run.sh cycles
 
-# The bare event channel, to compare with.
-FLOOR := $(BUILD)/guest/lib/cagma/floor.ko
-$(FLOOR): bench/floor/floor.c bench/floor/Kbuild $(BUILD)/images/versions
-	@mkdir -p $(@D) $(BUILD)/module-floor
+# What measures reaction time: a guest's module, and programs in dom0.
+REACTION := $(BUILD)/guest/lib/cagma/reaction.ko
+REACTION_SOURCES := $(wildcard bench/reaction/*.c bench/reaction/*.h) bench/reaction/Kbuild
+$(REACTION): $(REACTION_SOURCES) $(MODULE_SOURCES) $(BUILD)/images/versions
+	@mkdir -p $(@D) $(BUILD)/module-reaction
 	@echo "  MODULE  $@"
-	$(Q)cp -u bench/floor/* $(BUILD)/module-floor/
+	$(Q)cp -ru --parents kmod shared bench/reaction $(BUILD)/module-reaction/
 	$(Q). $(BUILD)/images/versions && $(MAKE) -s -C "$$KDIR" \
-		M=$(CURDIR)/$(BUILD)/module-floor modules
-	$(Q)cp $(BUILD)/module-floor/floor.ko $@
+		M=$(CURDIR)/$(BUILD)/module-reaction/bench/reaction modules
+	$(Q)cp $(BUILD)/module-reaction/bench/reaction/reaction.ko $@
 
 $(BUILD)/guest/usr/bin/raise: $(BUILD)/obj/bench/raise.o
 	@mkdir -p $(@D)
@@ -283,23 +289,41 @@ $(BUILD)/guest/usr/bin/grow: $(BUILD)/obj/bench/grow.o $(BUILD)/obj/bench/task.o
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(CFLAGS) -static -o $@ $^
 
-$(BUILD)/bench/echo: $(BUILD)/obj/bench/floor/echo.o
+$(BUILD)/bench/echo: $(BUILD)/obj/bench/reaction/echo.o
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lxenevtchn
 
-bench-storm: packages-run images $(BUILD)/bench/echo $(BUILD)/guest/usr/bin/raise
-	$(Q)$(MAKE) --no-print-directory $(FLOOR)
+$(BUILD)/bench/storm: $(BUILD)/obj/bench/reaction/storm.o
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lxenstore
+
+# The daemon's own sources, but for how its orders go out.
+$(BUILD)/obj/bench/reaction/answer.o: DOM0_CFLAGS += -Idom0
+$(BUILD)/bench/answer: $(CORE_OBJS) $(BUILD)/obj/dom0/xen.o $(BUILD)/obj/bench/reaction/answer.o
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(CFLAGS) -pthread -Wl,--wrap=cagma_reader_mail \
+		-Wl,--wrap=cagma_channel_notify -o $@ $^ $(XEN_LIBS) \
+		$(shell pkg-config --libs liburcu json-c libconfig)
+
+bench-latency: packages-run images $(BUILD)/bench/echo $(BUILD)/bench/storm \
+		$(BUILD)/bench/answer $(BUILD)/guest/usr/bin/raise $(BUILD)/guest/usr/bin/grow
+	$(Q)$(MAKE) --no-print-directory $(REACTION)
 	$(Q)mkimage/images.sh guest
-	$(Q)$(PYTHON) bench/storm.py
+	$(Q)$(PYTHON) bench/latency.py
+
+bench-scale: packages-run base $(BUILD)/bench/scale
+	$(Q)$(PYTHON) bench/scale.py
 
 bench-attacks: packages-run images $(BUILD)/bench/echo $(BUILD)/guest/usr/bin/raise
-	$(Q)$(MAKE) --no-print-directory $(FLOOR)
+	$(Q)$(MAKE) --no-print-directory $(REACTION)
 	$(Q)mkimage/images.sh guest
 	$(Q)$(PYTHON) bench/attacks.py
 
 bench-creates: packages-run images $(BUILD)/bench/echo $(BUILD)/guest/usr/bin/raise
-	$(Q)$(MAKE) --no-print-directory $(FLOOR)
+	$(Q)$(MAKE) --no-print-directory $(REACTION)
 	$(Q)mkimage/images.sh guest
 	$(Q)$(PYTHON) bench/creates.py
 

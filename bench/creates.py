@@ -33,7 +33,7 @@ def boot():
     conf = OUT / "creates.conf"
     conf.write_text(f"CYCLES={CYCLES}\n"
                     f"PINGS={min(PINGS_MAX, CYCLES * PINGS_PER_CYCLE)}\n")
-    return reaction.boot(
+    return reaction.boot_honest(
         "bench/creates-dom0.sh", OUT, "--in", conf,
         "--guest", "donor,memory=128,maxmem=512,swap=512",
         "--guest", "new,memory=256,maxmem=256,extra=cagma=off")

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# In dom0, for benchmarks of how fast guests are served: guests "one" and "two" ask
-# for memory ten times a second each, and in guest "floor" a module measures the
-# bare event channel under the same load. reaction.py reads what this leaves.
+# In dom0, for benchmarks of how fast guests are served. reaction.py boots them and
+# reads what they leave.
 
 # shellcheck source=reaction.conf
 . /cagma/in/reaction.conf
 
 # In dom0's own memory: the runner's share is slow.
 readonly trace=/tmp/trace.jsonl
+daemon=
 
 is_live() {
 	[[ $(cagmactl --json status) =~ \"name\":\"$1\"[^{]*\"state\":\"live\" ]]
@@ -21,19 +21,53 @@ now_s() {
 	echo "$up"
 }
 
-# serve GUEST...: by cagmad, whose process is $daemon, and the floor by its own.
-serve() {
-	local guest domid
-	cagmad --trace "$trace" 2>"$CAGMA_OUT/cagmad.log" &
+# start_daemon [OPTION...]: cagmad, whose process is $daemon.
+# shellcheck disable=SC2120	# nobody has to
+start_daemon() {
+	cagmad --trace "$trace" "$@" 2>>"$CAGMA_OUT/cagmad.log" &
 	# shellcheck disable=SC2034	# for the scripts that source this
 	daemon=$!
-	guest_run floor "insmod /lib/cagma/floor.ko"
+}
+
+# measure_in GUEST: loads the module that measures, and answers its bare channel.
+measure_in() {
+	local domid
+	domid=$(guest_domid "$1")
+	guest_run "$1" "insmod /lib/cagma/reaction.ko"
+	poll 60 xenstore-exists "/local/domain/$domid/data/floor" ||
+		die "guest $1 has no reaction.ko"
+	/cagma/in/echo "$domid" "$(xenstore-read "/local/domain/$domid/data/floor")" &
+}
+
+# run_begin GUEST PHASE ROUTE GROUPS SMALL LARGE INTERVAL_US: a run of trials, as
+# bench/reaction/trial.c says. Its lines are on the guest's console when run_end()
+# returns.
+run_begin() {
+	local command="echo '${*:3}' >/sys/module/reaction/parameters/run"
+	guest_mark "$1"
+	guest_run "$1" "$command; echo REACTION-BEGIN $2 $3 \$?; cat /proc/reaction; echo REACTION-END $2 $3"
+}
+
+# run_end GUEST PHASE ROUTE SECONDS: looks at the console seldom, for that takes one of
+# dom0's processors a while.
+run_end() {
+	local deadline=$((SECONDS + $4))
+	until guest_said_or_died "$1" "^REACTION-END $2 $3"; do
+		((SECONDS < deadline)) || break
+		sleep $RUN_END_S
+	done
+	guest_wait "$1" "^REACTION-END $2 $3" 1
+}
+
+# ---- guests "one" and "two" ask ten times a second each, "floor" has its channel ----
+
+serve() {
+	local guest
+	start_daemon
 	for guest in "$@"; do
 		poll 60 is_live "$guest" || die "$guest is not served"
 	done
-	domid=$(guest_domid floor)
-	poll 30 xenstore-exists "/local/domain/$domid/data/floor" || die "no port"
-	/cagma/in/echo "$domid" "$(xenstore-read "/local/domain/$domid/data/floor")" &
+	measure_in floor
 	for guest in one two; do
 		guest_run "$guest" "raise $RAISE_INTERVAL_US &"
 	done
@@ -49,10 +83,9 @@ mark() {
 
 # floor_begin PHASE PINGS
 floor_begin() {
-	guest_mark floor
-	guest_run floor "echo '$2 $FLOOR_INTERVAL_US' >/sys/module/floor/parameters/run; echo FLOOR $1 \$(cat /sys/module/floor/parameters/result)"
+	run_begin floor "$1" floor 1 "$2" 0 "$FLOOR_INTERVAL_US"
 }
 
 floor_end() {
-	guest_wait floor "^FLOOR $1 [0-9]" 600
+	run_end floor "$1" floor 600
 }

@@ -3,7 +3,6 @@
 # make sim        cagma-sim, the simulator
 # make soak-sim   SOAK_HOSTS random ones, a million: an hour and a half of processor
 # make bench-policy what the policy's constants are good for (HOSTS, ONLY=NAME,...)
-# make bench-pass what a periodic pass costs, for 16 to 4,095 guests
 # make check-sim  every scenario of tests/scenarios, and SIM_RANDOM random ones;
 #                 what is decided in them is recorded and decided again
 
@@ -27,11 +26,11 @@ $(BUILD)/bench/cagma-sim: $(SIM_OBJS)
 	$(Q)$(CC) $(CFLAGS) $(CHECK_LDFLAGS) -pthread -o $@ $^ \
 		$(shell pkg-config --libs liburcu json-c libconfig)
 
-$(BUILD)/bench/pass: $(SIM)/bench/pass.o $(filter-out $(SIM)/bench/%,$(SIM_OBJS))
+$(BUILD)/bench/scale: $(SIM)/bench/scale.o $(filter-out $(SIM)/bench/%,$(SIM_OBJS))
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(CFLAGS) $(CHECK_LDFLAGS) -pthread -o $@ $^ \
-		$(shell pkg-config --libs liburcu json-c libconfig)
+		$(shell pkg-config --libs liburcu json-c libconfig) -lxenstore
 
 $(CHECK)/cagma-sim: $(SIM_SAN_OBJS)
 	@mkdir -p $(@D)
@@ -40,15 +39,13 @@ $(CHECK)/cagma-sim: $(SIM_SAN_OBJS)
 
 -include $(wildcard $(SIM)/*/*.d $(SIM)/*/*/*.d)
 
-.PHONY: sim check-sim bench-pass bench-policy soak-sim
+.PHONY: sim check-sim bench-policy soak-sim
 soak-sim: $(BUILD)/bench/cagma-sim
 	$(Q)tests/sim-soak.sh $< $(SOAK_HOSTS)
 bench-policy: $(BUILD)/bench/cagma-sim
 	$(Q)LIBS="$(shell pkg-config --libs liburcu json-c libconfig)" \
 		$(PYTHON) bench/sim/sweep.py $< $(SIM) $(CC) \
 		$(filter-out -MMD -MP,$(BASE)) $(DOM0_CFLAGS) $(SIM_CFLAGS) -O2 $(CHECK_LDFLAGS)
-bench-pass: $(BUILD)/bench/pass
-	$(Q)$(BUILD)/bench/pass
 sim: $(BUILD)/bench/cagma-sim
 check-sim: $(BUILD)/bench/cagma-sim $(CHECK)/cagma-sim
 	$(Q)LIBS="$(shell pkg-config --libs liburcu json-c libconfig)" \

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * echo DOMID PORT: answers each event of a guest's port with one, and does
- * nothing else; dom0's half of floor.c. Runs until it is killed.
+ * nothing else; the floor of route.c. Runs until it is killed.
  */
 #include <err.h>
 #include <stdlib.h>
