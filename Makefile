@@ -72,9 +72,9 @@ CORE_OBJS := $(CORE:%=$(BUILD)/obj/dom0/%.o)
 .PHONY: all check check-unit test test-xen test-cycles debug-module bench-latency bench-scale bench-attacks bench-growth bench-creates demo images base module lint model install install-guest install-dkms clean
 
 # The guest's agent; it has the daemon's clock and notifications.
-AGENT := agent balloon channel event link print proc
+AGENT := agent balloon channel event link print proc process
 AGENT_OBJS := $(addprefix $(BUILD)/obj/domU/,\
-	$(AGENT:%=%.o) main.o options.o process.o) \
+	$(AGENT:%=%.o) main.o options.o) \
 	$(BUILD)/obj/dom0/clock.o $(BUILD)/obj/dom0/notify.o
 AGENT_LIBS := -lxenvchan -lxengnttab -lxenevtchn -lxenstore
 CAGMA_AGENT := $(BUILD)/guest/usr/sbin/cagma-agent
