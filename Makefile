@@ -23,6 +23,7 @@
 # make coverage   what the unit tests reach (tests/coverage.mk)
 # make model      the shared page's protocol in Spin, and its mutants
 # make module     the guest module for the images' kernel
+# make test-dkms  dkms builds it too
 # make install    daemon, tool, unit file, settings unless there are some, manual
 #                 pages (DESTDIR, PREFIX, SYSCONFDIR)
 # make install-guest  in a guest without the module: the agent and its unit
@@ -57,6 +58,7 @@ PACKAGES_RUN := qemu-system-x86 python3
 PACKAGES_DEMO := gnuplot-nox
 PACKAGES_LINT := clang-tidy cppcheck sparse shellcheck
 PACKAGES_MODEL := spin gcc libc6-dev
+PACKAGES_DKMS := dkms kmod
 PACKAGES_CODEGEN := gcc-aarch64-linux-gnu libc6-dev-arm64-cross \
 	python3-unicorn python3-pyelftools
 
@@ -69,7 +71,7 @@ XEN_LIBS := -lxenctrl -lxengnttab -lxenevtchn -lxenstore -lxentoollog
 
 CORE_OBJS := $(CORE:%=$(BUILD)/obj/dom0/%.o)
 
-.PHONY: all check check-unit test test-xen test-cycles debug-module bench-latency bench-scale bench-attacks bench-growth bench-creates demo images base module lint model install install-guest install-dkms clean
+.PHONY: all check check-unit test test-dkms test-xen test-cycles debug-module bench-latency bench-scale bench-attacks bench-growth bench-creates demo images base module lint model install install-guest install-dkms clean
 
 # The guest's agent; it has the daemon's clock and notifications.
 AGENT := agent balloon channel event link print proc process
@@ -98,6 +100,8 @@ packages-codegen: packages-fuzz
 	$(Q)mkimage/need.sh $(PACKAGES_CODEGEN)
 packages-model:
 	$(Q)mkimage/need.sh $(PACKAGES_MODEL)
+packages-dkms: packages-images
+	$(Q)mkimage/need.sh $(PACKAGES_DKMS)
 
 $(BUILD)/obj/%.o: %.c | packages-build
 	@mkdir -p $(@D)
@@ -239,11 +243,16 @@ check: all sim
 test-xen: packages-run images $(ATTACK) $(BUILD)/bench/cagma-sim
 	$(Q)tests/run.sh tests/runner.sh tests/xen/run.sh
 
-test: packages-codegen packages-model
+# dkms itself, on the headers of the images' kernel.
+test-dkms: packages-dkms module
+	$(Q)tests/run.sh tests/dkms.sh
+
+test: packages-codegen packages-model packages-dkms
 	$(Q)tests/run.sh "$(MAKE) --no-print-directory check" \
 		"$(MAKE) --no-print-directory coverage" \
 		"$(MAKE) --no-print-directory model" \
 		"$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=20" \
+		"$(MAKE) --no-print-directory test-dkms" \
 		"$(MAKE) --no-print-directory test-xen"
 
 # The debug kernel's module, beside Debian's in the guest image.
