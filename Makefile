@@ -24,8 +24,8 @@
 # make model      the shared page's protocol in Spin, and its mutants
 # make module     the guest module for the images' kernel
 # make test-dkms  dkms builds it too
-# make install    daemon, tool, unit file, settings unless there are some, manual
-#                 pages (DESTDIR, PREFIX, SYSCONFDIR)
+# make install    daemon, tools, simulator, unit file, settings unless there are some,
+#                 manual pages (DESTDIR, PREFIX, SYSCONFDIR)
 # make install-guest  in a guest without the module: the agent and its unit
 # make install-dkms   in a guest: the module's sources for dkms, loaded at boot
 
@@ -82,7 +82,12 @@ AGENT_LIBS := -lxenvchan -lxengnttab -lxenevtchn -lxenstore
 CAGMA_AGENT := $(BUILD)/guest/usr/sbin/cagma-agent
 
 all: $(BUILD)/dom0/cagmad $(BUILD)/dom0/cagmactl $(BUILD)/dom0/cagma-exporter \
-	$(CAGMA_AGENT)
+	$(BUILD)/dom0/cagma-create $(CAGMA_AGENT)
+
+# With the others, as what goes into dom0's image.
+$(BUILD)/dom0/cagma-create: dom0/cagma-create
+	@mkdir -p $(@D)
+	$(Q)install $< $@
 
 packages-build:
 	$(Q)mkimage/need.sh $(PACKAGES_BUILD)
@@ -114,7 +119,7 @@ $(BUILD)/dom0/cagmad: $(CORE_OBJS) $(BUILD)/obj/dom0/xen.o $(BUILD)/obj/dom0/mai
 	$(Q)$(CC) $(CFLAGS) -pthread -o $@ $^ $(XEN_LIBS) $(shell pkg-config --libs liburcu json-c libconfig)
 
 $(BUILD)/dom0/cagmactl: $(addprefix $(BUILD)/obj/dom0/,\
-	cagmactl.o ask.o show.o doctor.o)
+	cagmactl.o ask.o show.o doctor.o reserve.o)
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(shell pkg-config --libs json-c)
@@ -349,13 +354,16 @@ lint: packages-lint base all
 model: packages-model
 	$(Q)tests/model/run.sh
 
-install: all
-	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man4 \
+install: all sim
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin \
+		$(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man4 \
 		$(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/lib/systemd/system
-	install $(BUILD)/dom0/cagmad $(BUILD)/dom0/cagmactl \
+	install $(BUILD)/dom0/cagmad $(BUILD)/dom0/cagmactl $(BUILD)/dom0/cagma-create \
 		$(BUILD)/dom0/cagma-exporter $(DESTDIR)$(PREFIX)/sbin/
-	install -m 644 docs/cagmad.8 docs/cagmactl.8 docs/cagma-exporter.8 \
-		$(DESTDIR)$(PREFIX)/share/man/man8/
+	install $(BUILD)/bench/cagma-sim $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 docs/cagma-sim.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 644 docs/cagmad.8 docs/cagmactl.8 docs/cagma-create.8 \
+		docs/cagma-exporter.8 $(DESTDIR)$(PREFIX)/share/man/man8/
 	install -d $(DESTDIR)$(PREFIX)/share/cagma
 	install -m 644 docs/grafana.json $(DESTDIR)$(PREFIX)/share/cagma/
 	install -m 644 docs/cagma.4 $(DESTDIR)$(PREFIX)/share/man/man4/

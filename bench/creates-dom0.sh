@@ -43,7 +43,7 @@ create() {
 	local free lease='' reserved=false created=false began ready
 	fill_donor
 	free=$(free_mib) began=$(now_s)
-	! lease=$(cagmactl reserve $((NEW_MIB + XEN_MIB)) 120) || reserved=true
+	! lease=$(cagmactl reserve $((NEW_MIB + XEN_MIB))) || reserved=true
 	ready=$(now_s)
 	! xl create -q "$CAGMA_IN/guests/new.cfg" || created=true
 	printf '{"free_mib":%d,"reserved":%s,"created":%s,"began_s":%s,"ready_s":%s,"end_s":%s}\n' \

@@ -10,6 +10,7 @@
 #include "ask.h"
 #include "doctor.h"
 #include "member.h"
+#include "reserve.h"
 #include "serve.h"
 #include "show.h"
 
@@ -27,118 +28,23 @@ static void print_nothing(struct json_object *answer)
 struct call {
 	const char *run_dir;
 	bool as_json;
+	unsigned int lease_s;	/* 0: not said */
 	int argc;		/* the command's arguments */
 	char **argv;
 };
 
 /* ---- reserve ---- */
 
-#define RESERVE_LEASE_S	120
-#define RESERVE_WAIT_S	30
-#define POLL_NS		200000000L
-
-/* "2048", "2048M" or "2G" in MiB; 0 if it is nothing like that. */
-static unsigned long long parse_size(const char *size)
-{
-	char *end;
-	unsigned long long value;
-
-	if (*size < '0' || *size > '9')
-		return 0;
-	value = strtoull(size, &end, 10);
-	if (value > 16777216)
-		return 0;
-	if (!strcmp(end, "G") || !strcmp(end, "GiB"))
-		return value * 1024;
-	return !*end || !strcmp(end, "M") || !strcmp(end, "MiB") ? value : 0;
-}
-
-/* What is ready of a lease, in MiB; -1 if it is over, -2 without an answer. */
-static long long lease_ready(const char *run_dir, int64_t id, bool *whole)
-{
-	struct json_object *s = cagma_demand(run_dir, "status\n"), *lease;
-	long long ready = -1;
-
-	if (!s)
-		return -2;
-	for (size_t i = 0; (lease = cagma_item(s, "leases", i)); i++) {
-		if (cagma_number(lease, "lease") != id)
-			continue;
-		ready = cagma_mib(lease, "ready_kib");
-		*whole = cagma_number(lease, "ready_kib") >=
-			 cagma_number(lease, "left_kib");
-	}
-	json_object_put(s);
-	return ready;
-}
-
-static int give_up(const struct call *call, int64_t id, long long ready,
-		   unsigned long long wanted)
-{
-	char request[32];
-	struct json_object *answer;
-
-	snprintf(request, sizeof(request), "release %lld\n", (long long)id);
-	answer = cagma_demand(call->run_dir, request);
-	if (answer)
-		json_object_put(answer);
-	fprintf(stderr, "cagmactl: only %lld of %llu MiB could be freed within %d s: "
-			"no guest has more than it needs. Nothing is reserved.\n",
-		ready, wanted, RESERVE_WAIT_S);
-	return EXIT_FAILURE;
-}
-
-static int wait_for_lease(const struct call *call, int64_t id,
-			  unsigned long long wanted)
-{
-	const struct timespec pause = { .tv_nsec = POLL_NS };
-	long long ready = 0, shown = -1;
-	bool whole = false;
-
-	for (long i = 0; i < RESERVE_WAIT_S * (1000000000L / POLL_NS); i++) {
-		ready = lease_ready(call->run_dir, id, &whole);
-		if (ready < 0)
-			return EXIT_FAILURE;
-		if (!call->as_json && (ready != shown || whole))
-			fprintf(stderr, "%lld of %llu MiB are free\n", ready,
-				wanted);
-		shown = ready;
-		if (whole)
-			return EXIT_SUCCESS;
-		nanosleep(&pause, NULL);
-	}
-	return give_up(call, id, ready, wanted);
-}
-
 static int reserve(const struct call *call)
 {
-	unsigned long long wanted = parse_size(call->argv[0]);
-	const char *lease_s = call->argc > 1 ? call->argv[1] : NULL;
-	struct json_object *answer;
-	char request[96];
-	int status;
+	unsigned long long mib = cagma_reserve_size(call->argv[0]);
 
-	if (!wanted) {
-		fprintf(stderr, "cagmactl: \"%s\" is no size: give MiB, or 4G\n",
-			call->argv[0]);
-		return 2;
-	}
-	if (lease_s)
-		snprintf(request, sizeof(request), "reserve %llu %.20s\n",
-			 wanted, lease_s);
-	else
-		snprintf(request, sizeof(request), "reserve %llu %d\n", wanted,
-			 RESERVE_LEASE_S);
-	answer = cagma_demand(call->run_dir, request);
-	if (!answer)
-		return EXIT_FAILURE;
-	status = wait_for_lease(call, cagma_number(answer, "lease"), wanted);
-	if (!status && call->as_json)
-		print_json(answer);
-	else if (!status)
-		printf("lease %lld\n", cagma_number(answer, "lease"));
-	json_object_put(answer);
-	return status;
+	if (mib)
+		return cagma_reserve(call->run_dir, call->as_json, mib,
+				     call->lease_s);
+	fprintf(stderr, "cagmactl: \"%s\" is no size: give MiB, or 4G\n",
+		call->argv[0]);
+	return 2;
 }
 
 /* ---- top ---- */
@@ -171,10 +77,15 @@ static int top(const struct call *call)
 static int doctor(const struct call *call)
 {
 	struct json_object *s = cagma_ask(call->run_dir, "status\n");
-	int complaints = cagma_doctor_look(s, XL_CONF);
+	struct json_object *all = cagma_doctor_look(s, XL_CONF, call->run_dir);
+	bool complaints = cagma_number(all, "complaints");
 
-	if (s)
-		json_object_put(s);
+	if (call->as_json)
+		print_json(all);
+	else
+		cagma_doctor_print(all);
+	json_object_put(all);
+	json_object_put(s);
 	return complaints || fflush(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
@@ -204,7 +115,7 @@ static const struct command commands[] = {
 	{ "set", NULL, 2, 4, "a domain and min=MIB, max=MIB, weight=N",
 	  print_nothing, NULL },
 	{ "reload", NULL, 0, 0, "no argument", print_nothing, NULL },
-	{ "reserve", NULL, 1, 2, "a size and seconds", NULL, reserve },
+	{ "reserve", NULL, 1, 1, "a size, and --lease SECONDS", NULL, reserve },
 	{ "release", NULL, 1, 1, "the number of a lease", print_nothing,
 	  NULL },
 };
@@ -283,14 +194,17 @@ static void print_help(void)
 	       "  set DOMAIN [min=MIB] [max=MIB] [weight=N]\n"
 	       "                     until it restarts, or the next reload\n"
 	       "  reload             read the configuration file again\n"
-	       "  reserve SIZE [S]   free memory for a new domain and keep it for S\n"
-	       "                     seconds (%d), waiting up to %d s for it\n"
+	       "  reserve SIZE       free memory for a new domain and keep it for it,\n"
+	       "                     waiting up to %d s\n"
 	       "  release LEASE      end that\n\n"
+	       "  -l, --lease S      what is reserved is kept so long, 1 to %d seconds\n"
+	       "                     (default %d)\n"
 	       "  -j, --json         the answer as one line of JSON\n"
 	       "  -r, --run-dir DIR  where cagmad's socket is (default %s)\n"
 	       "  -h, --help         show this\n"
 	       "  -V, --version      show the version\n",
-	       RESERVE_LEASE_S, RESERVE_WAIT_S, CAGMA_RUN_DIR);
+	       CAGMA_RESERVE_WAIT_S, CAGMA_LEASE_MAX_S, CAGMA_LEASE_S,
+	       CAGMA_RUN_DIR);
 }
 
 static int bad_usage(void)
@@ -299,10 +213,26 @@ static int bad_usage(void)
 	return 2;
 }
 
+static bool parse_lease(const char *text, unsigned int *seconds)
+{
+	char *end;
+	unsigned long value = strtoul(text, &end, 10);
+
+	if (*text >= '0' && *text <= '9' && !*end && value >= 1 &&
+	    value <= CAGMA_LEASE_MAX_S) {
+		*seconds = (unsigned int)value;
+		return true;
+	}
+	fprintf(stderr, "cagmactl: --lease takes 1 to %d seconds, not \"%s\"\n",
+		CAGMA_LEASE_MAX_S, text);
+	return false;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{ "json", no_argument, NULL, 'j' },
+		{ "lease", required_argument, NULL, 'l' },
 		{ "run-dir", required_argument, NULL, 'r' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
@@ -312,10 +242,14 @@ int main(int argc, char **argv)
 	const struct command *command;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "jr:hV", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "jl:r:hV", longs, NULL)) != -1) {
 		switch (c) {
 		case 'j':
 			call.as_json = true;
+			break;
+		case 'l':
+			if (!parse_lease(optarg, &call.lease_s))
+				return bad_usage();
 			break;
 		case 'r':
 			call.run_dir = optarg;
@@ -333,6 +267,12 @@ int main(int argc, char **argv)
 	command = find_command(argc - optind, argv + optind);
 	if (!command)
 		return bad_usage();
+	if (call.lease_s && command->run != reserve) {
+		fprintf(stderr, "cagmactl: --lease is for reserve\n");
+		return bad_usage();
+	}
+	if (!call.lease_s)
+		call.lease_s = CAGMA_LEASE_S;
 	call.argc = argc - optind - 1;
 	call.argv = argv + optind + 1;
 	return execute(command, &call);

@@ -3,28 +3,40 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "doctor.h"
 #include "member.h"
+#include "serve.h"
 
 static int complaints;
+static struct json_object *findings;	/* in their order */
+
+static void find(bool good, const char *text)
+{
+	struct json_object *o = json_object_new_object();
+
+	complaints += !good;
+	json_object_object_add(o, "ok", json_object_new_boolean(good));
+	json_object_object_add(o, "text", json_object_new_string(text));
+	json_object_array_add(findings, o);
+}
 
 static void complain(const char *format, ...)
 {
+	char text[512];
 	va_list args;
 
-	complaints++;
-	printf("warning: ");
 	va_start(args, format);
-	vprintf(format, args);
+	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	printf("\n");
+	find(false, text);
 }
 
 static void approve(const char *what)
 {
-	printf("ok: %s\n", what);
+	find(true, what);
 }
 
 /* ---- the host ---- */
@@ -89,6 +101,35 @@ static void look_at_devices(void)
 		approve("Xen's devices are there");
 }
 
+/* Whoever may write there may tell the daemon what to do. */
+static bool is_open_to_others(const char *path, mode_t forbidden)
+{
+	struct stat info;
+
+	if (stat(path, &info))
+		return false;
+	if (!info.st_uid && !(info.st_mode & forbidden))
+		return false;
+	complain("%s belongs to user %u and has mode %03o: it must be root's, and nobody else may %s it",
+		 path, info.st_uid, info.st_mode & 0777,
+		 forbidden & S_IRWXO & ~S_IWOTH ? "use" : "write to");
+	return true;
+}
+
+static void look_at_permissions(const char *config, const char *run_dir)
+{
+	char socket[256];
+	bool bad = false;
+
+	snprintf(socket, sizeof(socket), "%s/" CAGMA_SOCKET, run_dir);
+	bad |= is_open_to_others(run_dir, S_IWGRP | S_IWOTH);
+	bad |= is_open_to_others(socket, S_IRWXG | S_IRWXO);
+	if (*config)
+		bad |= is_open_to_others(config, S_IWGRP | S_IWOTH);
+	if (!bad && !access(run_dir, F_OK))
+		approve("only root can tell cagmad what to do");
+}
+
 /* ---- the daemon ---- */
 
 static void look_at_daemon(struct json_object *s)
@@ -144,16 +185,33 @@ static void look_at_guests(struct json_object *s)
 		approve("nothing is wrong with any guest");
 }
 
-int cagma_doctor_look(struct json_object *status, const char *xl_conf)
+struct json_object *cagma_doctor_look(struct json_object *status,
+				      const char *xl_conf, const char *run_dir)
 {
+	struct json_object *all = json_object_new_object();
+
 	complaints = 0;
+	findings = json_object_new_array();
 	look_at_devices();
 	look_at_xl(xl_conf);
-	if (!status) {
+	look_at_permissions(cagma_text(status, "config"), run_dir);
+	if (status) {
+		look_at_daemon(status);
+		look_at_guests(status);
+	} else {
 		complain("cagmad doesn't run");
-		return complaints;
 	}
-	look_at_daemon(status);
-	look_at_guests(status);
-	return complaints;
+	json_object_object_add(all, "complaints",
+			       json_object_new_int(complaints));
+	json_object_object_add(all, "findings", findings);
+	return all;
+}
+
+void cagma_doctor_print(const struct json_object *all)
+{
+	struct json_object *o;
+
+	for (size_t i = 0; (o = cagma_item(all, "findings", i)); i++)
+		printf("%s: %s\n", cagma_truth(o, "ok") ? "ok" : "warning",
+		       cagma_text(o, "text"));
 }

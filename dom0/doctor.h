@@ -6,9 +6,14 @@
 
 /*
  * Looks at what commonly goes wrong, on this host and in the daemon's status
- * (NULL: it doesn't run), and says so, a line each. `xl_conf` is the path of xl's
- * settings. Returns the number of complaints.
+ * (NULL: it doesn't run). `xl_conf` is the path of xl's settings, `run_dir` where
+ * the daemon's socket is. The caller puts what was found:
+ * { "complaints": number, "findings": [ { "ok": bool, "text": text }, ... ] }
  */
-int cagma_doctor_look(struct json_object *status, const char *xl_conf);
+struct json_object *cagma_doctor_look(struct json_object *status,
+				      const char *xl_conf, const char *run_dir);
+
+/* The findings, a line each. */
+void cagma_doctor_print(const struct json_object *all);
 
 #endif

@@ -79,11 +79,16 @@ static char *line_of(struct json_object *json)
 static char *tell_status(struct cagma_requests *r)
 {
 	struct cagma_status *status = ask(r);
+	struct json_object *json;
 	char *line;
 
 	if (!status)
 		return strdup(NO_ANSWER);
-	line = line_of(cagma_answer_status(status, r->store));
+	json = cagma_answer_status(status, r->store);
+	if (r->options->config)
+		json_object_object_add(json, "config", json_object_new_string(
+						r->options->config));
+	line = line_of(json);
 	free(status);
 	return line;
 }

@@ -68,6 +68,14 @@ refuses ctl_unknown_command 2 "^cagmactl: unknown command 'fly'$" $CAGMACTL fly
 refuses ctl_set_without_values 2 '^cagmactl: set takes a domain and min=' \
 	$CAGMACTL set web
 refuses ctl_bad_size 2 '^cagmactl: "4T" is no size' $CAGMACTL reserve 4T
+refuses ctl_lease_of_nothing 2 '^cagmactl: --lease takes 1 to 3600 seconds, not "0"' \
+	$CAGMACTL reserve 4G --lease 0
+refuses ctl_lease_without_end 2 '^cagmactl: --lease takes 1 to 3600 seconds, not "1h"' \
+	$CAGMACTL reserve --lease=1h 4G
+refuses ctl_lease_for_another_command 2 '^cagmactl: --lease is for reserve$' \
+	$CAGMACTL status --lease 5
+refuses ctl_reserve_by_position 2 '^cagmactl: reserve takes a size, and --lease SECONDS$' \
+	$CAGMACTL reserve 4G 60
 refuses ctl_no_daemon 1 '^cagmactl: cagmad is not running' \
 	$CAGMACTL --run-dir "$dir" reserve 4G
 
@@ -180,13 +188,59 @@ wait $exporter
 status=$?
 report exporter_ends_cleanly "$( ((status == 0)) || echo "status $status")"
 
-for program in $CAGMAD $CAGMACTL $EXPORTER $AGENT; do
-	manual=docs/$(basename "$program").8 missing=
+# cagma-create, with an xl and a cagmactl that write down how they were called.
+mkdir "$dir/stub"
+cat >"$dir/stub/xl" <<-'END'
+	#!/bin/bash
+	if [[ " $* " == *" --dryrun "* ]]; then
+		[[ -e $4 ]] || exit 1
+		echo '{ "domid": null, "config": { "b_info": { "max_vcpus": 2, "max_memkb": 1048576, "target_memkb": 524288 } } }'
+	else
+		echo "xl $*" >>"$CALLS"
+		exit "$XL_STATUS"
+	fi
+END
+cat >"$dir/stub/cagmactl" <<-'END'
+	#!/bin/bash
+	echo "cagmactl $*" >>"$CALLS"
+	[[ $1 == release ]] || { ((!CTL_STATUS)) && echo "lease 7"; } || exit "$CTL_STATUS"
+END
+chmod +x "$dir/stub/xl" "$dir/stub/cagmactl"
+touch "$dir/web.cfg"
+export CALLS=$dir/calls XL_STATUS=0 CTL_STATUS=0
+# creates NAME STATUS CALLS ARGUMENT...: what cagma-create makes of it.
+creates() {
+	local name=$1 want=$2 calls=$3 status=0 problem=
+	shift 3
+	: >"$CALLS"
+	PATH=$dir/stub:$PATH dom0/cagma-create "$@" >/dev/null 2>&1 || status=$?
+	((status == want)) || problem="status $status instead of $want; "
+	[[ $(paste -sd'|' "$CALLS") == "$calls" ]] || problem+="it called $(paste -sd'|' "$CALLS")"
+	report "cagma_create_$name" "$problem"
+}
+creates reserves_first 0 \
+	"cagmactl reserve 530 --lease 120|xl create $dir/web.cfg -c|cagmactl release 7" "$dir/web.cfg" -c
+creates passes_the_lease_on 0 \
+	"cagmactl reserve 530 --lease 60|xl create $dir/web.cfg|cagmactl release 7" --lease 60 "$dir/web.cfg"
+XL_STATUS=3 creates keeps_nothing_when_xl_fails 3 \
+	"cagmactl reserve 530 --lease 120|xl create $dir/web.cfg|cagmactl release 7" "$dir/web.cfg"
+CTL_STATUS=1 creates nothing_without_memory 1 "cagmactl reserve 530 --lease 120" "$dir/web.cfg"
+creates nothing_from_a_bad_file 1 "" "$dir/none.cfg"
+creates nothing_from_nothing 2 ""
+
+for program in $CAGMAD $CAGMACTL $EXPORTER $AGENT dom0/cagma-create $SIM; do
+	manual=$(echo docs/"$(basename "$program")".[18]) missing=
 	for option in $($program --help | grep -o -- '--[a-z-]*' | sort -u); do
 		grep -q -- "${option//-/\\\\-}" "$manual" || missing+=" $option"
 	done
 	report "options_of_$(basename "$program")_are_in_its_manual" "$missing"
 done
+missing=
+for command in $($CAGMACTL --help | sed -n 's/^  \([a-z]\{3,\}\) .*/\1/p'); do
+	grep -qE "^\.(B|BR|B cagmactl) .*\b$command\b" docs/cagmactl.8 || missing+=" $command"
+done
+[[ $($CAGMACTL --help | grep -c '^  [a-z]\{3,\} ') == 11 ]] || missing+=" (other commands than 11)"
+report commands_of_cagmactl_are_in_its_manual "$missing"
 # compiles FLAG...: the page's header, with its assertions of size and offset.
 compiles() {
 	gcc -std=gnu11 -I "/usr/include/$(gcc -print-multiarch)" -fsyntax-only "$@" \
@@ -235,7 +289,8 @@ done < <(sed -n 's/.*\[CAGMA_WHY_[A-Z]*\] = "\([a-z]*\)".*/\1/p' dom0/policy.c)
 report reasons_are_in_the_manual "$missing"
 missing=
 make -s install DESTDIR="$dir/root" PREFIX=/usr >/dev/null 2>&1 || missing="make install failed"
-for file in sbin/cagmad sbin/cagmactl sbin/cagma-exporter share/man/man4/cagma.4 \
+for file in sbin/cagmad sbin/cagmactl sbin/cagma-exporter sbin/cagma-create bin/cagma-sim \
+	share/man/man8/cagma-create.8 share/man/man1/cagma-sim.1 share/man/man4/cagma.4 \
 	share/man/man8/cagmad.8 share/man/man8/cagmactl.8 share/man/man8/cagma-exporter.8 \
 	share/cagma/grafana.json lib/systemd/system/cagmad.service \
 	lib/systemd/system/cagma-exporter.service ../etc/cagmad.conf; do

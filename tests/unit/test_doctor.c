@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "doctor.c"
@@ -27,6 +28,7 @@ static int write_conf(void **state)
 static int remove_conf(void **state)
 {
 	(void)state;
+	json_object_put(findings);
 	return unlink(path);
 }
 
@@ -39,13 +41,20 @@ static void set_conf(const char *line)
 	fclose(file);
 }
 
+static void begin_looking(void)
+{
+	json_object_put(findings);
+	findings = json_object_new_array();
+	complaints = 0;
+}
+
 /* Complaints of the daemon's state alone. */
 static int look(const char *json)
 {
 	struct json_object *s = json_tokener_parse(json);
 
 	assert_non_null(s);
-	complaints = 0;
+	begin_looking();
 	look_at_daemon(s);
 	look_at_guests(s);
 	json_object_put(s);
@@ -55,7 +64,7 @@ static int look(const char *json)
 static int look_at_line(const char *line)
 {
 	set_conf(line);
-	complaints = 0;
+	begin_looking();
 	look_at_xl(path);
 	return complaints;
 }
@@ -69,7 +78,7 @@ static void test_M8_autoballoon_is_found(void **state)
 	assert_int_equal(look_at_line("autoballoon=1\n"), 1);
 	assert_int_equal(look_at_line("#autoballoon=\"off\"\n"), 1);
 	assert_int_equal(look_at_line(""), 1);
-	complaints = 0;
+	begin_looking();
 	look_at_xl("/nonexistent");
 	assert_int_equal(complaints, 1);
 }
@@ -104,14 +113,44 @@ static void test_each_trouble_is_named(void **state)
 
 static void test_missing_daemon_is_a_trouble(void **state)
 {
+	struct json_object *all;
 	int without_devices;
 
 	(void)state;
 	set_conf("autoballoon=\"off\"\n");
-	complaints = 0;
+	begin_looking();
 	look_at_devices();
 	without_devices = complaints;
-	assert_int_equal(cagma_doctor_look(NULL, path), without_devices + 1);
+	json_object_put(findings);
+	all = cagma_doctor_look(NULL, path, "/nonexistent");
+	assert_int_equal(cagma_number(all, "complaints"), without_devices + 1);
+	assert_true(cagma_count(all, "findings") > (size_t)without_devices);
+	findings = NULL;
+	json_object_put(all);
+}
+
+/* Who can write to them can give himself all memory. */
+static void test_files_that_others_may_write_are_found(void **state)
+{
+	char dir[] = "/tmp/cagma-test-doctor-XXXXXX";
+	int own = getuid() ? 1 : 0;	/* not root: not root's files */
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	set_conf("");
+	chmod(path, 0644);
+	begin_looking();
+	look_at_permissions(path, dir);
+	assert_int_equal(complaints, 2 * own);
+	chmod(path, 0664);
+	chmod(dir, 0703);
+	begin_looking();
+	look_at_permissions(path, dir);
+	assert_int_equal(complaints, 2);
+	begin_looking();
+	look_at_permissions("", "/nonexistent");
+	assert_int_equal(complaints, 0);
+	rmdir(dir);
 }
 
 int main(void)
@@ -121,6 +160,7 @@ int main(void)
 		cmocka_unit_test(test_healthy_daemon_gets_no_complaint),
 		cmocka_unit_test(test_each_trouble_is_named),
 		cmocka_unit_test(test_missing_daemon_is_a_trouble),
+		cmocka_unit_test(test_files_that_others_may_write_are_found),
 	};
 
 	return cmocka_run_group_tests(tests, write_conf, remove_conf);

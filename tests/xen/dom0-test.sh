@@ -409,7 +409,7 @@ test_paused_guest_is_left_alone() {
 test_M6_memory_is_reserved() {
 	local said lease spare
 	spare=$(cagmactl --json status | sed 's/.*"spare_kib":\([0-9-]*\).*/\1/')
-	said=$(cagmactl reserve $((spare / 1024 - 100)) 60) || because "it failed: $said" || return
+	said=$(cagmactl reserve $((spare / 1024 - 100)) --lease 60) || because "it failed: $said" || return
 	lease=${said#lease }
 	[[ $(cagmactl status) == *"lease $lease: "* ]] || because "the lease isn't shown" || return
 	cagmactl release "$lease" || because "release failed" || return
