@@ -14,13 +14,22 @@ static uint64_t untaken(const struct cagma_domain_facts *domain)
 	return cagma_less(domain->limit_pages, domain->alloc_pages);
 }
 
+/*
+ * A limit beyond the host's memory is no promise, and neither is what Xen calls
+ * none, which a host of 16 TiB could keep.
+ */
+static bool is_promise(uint64_t limit_pages, uint64_t total_pages)
+{
+	return limit_pages <= total_pages && limit_pages < UINT32_MAX;
+}
+
 int64_t cagma_spare(const struct cagma_host_facts *host,
 		    const struct cagma_domain_facts *domains, size_t count)
 {
 	uint64_t promised = host->claimed_pages;
 
 	for (size_t i = 0; i < count; i++)
-		if (domains[i].limit_pages <= host->total_pages)
+		if (is_promise(domains[i].limit_pages, host->total_pages))
 			promised += untaken(&domains[i]);
 	return (int64_t)host->free_pages - (int64_t)promised;
 }

@@ -14,6 +14,7 @@ read -ra libs <<<"${LIBS:?what to link with}"
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 passed=0 failed=0
+mapfile -t scenarios < <(printf '%s\n' tests/scenarios/*.scn | grep -v /M12-4095-)
 
 # mutant NAME FILE SED-SCRIPT
 mutant() {
@@ -30,7 +31,7 @@ mutant() {
 		judge "$name" 1 "it doesn't build: $(head -n 3 "$dir/errors")"
 		return
 	fi
-	"$dir/sim" tests/scenarios/*.scn >"$dir/out" 2>&1 &&
+	"$dir/sim" "${scenarios[@]}" >"$dir/out" 2>&1 &&
 		"$dir/sim" --random 500 >"$dir/out" 2>&1
 	judge "$name" $(($? == 0)) "$(grep -m 1 '^not ok' "$dir/out" | cut -c1-110)"
 }
@@ -78,6 +79,10 @@ mutant plans_meanwhile dom0/foreign.c 's/guest->foreign_since_ns ||/0 ||/'
 mutant never_taken_over dom0/foreign.c 's/now_ns - guest->foreign_since_ns < LASTS_NS/1/'
 mutant reminds_without_a_record dom0/pass.c 's/note_change(loop, guest, old_pages, CAGMA_WHY_REMIND)//'
 mutant gives_beyond_entitlements $policy "$(early due 'return decision->unmet_pages;')"
+mutant no_offset_is_learnt dom0/loop.c 's|guest->offset_pages = offset;|;|'
+mutant impossible_is_believed dom0/track.c "$(early is_possible 'return true;')"
+mutant what_goes_back_has_passed dom0/track.c 's|if (after < before) {|if (0) {|'
+mutant xenstore_is_told_once dom0/store.c "$(early mirror_again 'return;')"
 mutant limits_stay dom0/actuate.c 's/if (limit < guest->facts.limit_pages /if (0 /'
 echo "$passed passed, $failed failed, 0 skipped"
 ((failed == 0 && passed > 0))

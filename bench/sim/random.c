@@ -62,8 +62,9 @@ static void add_deed(struct scenario *s, uint64_t *state, int guest)
 	static const enum scenario_verb deeds[] = {
 		VERB_USES, VERB_USES, VERB_USES, VERB_USES, VERB_NOISE,
 		VERB_RATE, VERB_TRICKLES, VERB_HIDES, VERB_TASK, VERB_SILENT,
-		VERB_DEAF, VERB_HONEST, VERB_PAUSED, VERB_RUNNING,
-		VERB_DESTROYED, VERB_REBOOTS,
+		VERB_DEAF, VERB_CONTRADICTS, VERB_REWINDS, VERB_FLOODS,
+		VERB_STORMS, VERB_SPAMS, VERB_BOASTS, VERB_HONEST, VERB_PAUSED,
+		VERB_RUNNING, VERB_DESTROYED, VERB_REBOOTS,
 	};
 	enum scenario_verb verb = deeds[below(state, sizeof(deeds) /
 						     sizeof(deeds[0]))];
@@ -77,13 +78,23 @@ static void add_host_deed(struct scenario *s, uint64_t *state)
 {
 	uint64_t at_ms = below(state, RUN_MS), size = 1 + below(state, 1024);
 
-	switch (below(state, 4)) {
+	switch (below(state, 6)) {
 	case 0:
 		add_event(s, at_ms, SCENARIO_HOST, VERB_KILLED, 0, 0);
 		break;
 	case 1:
 		add_event(s, at_ms, SCENARIO_HOST, VERB_STOPPED,
 			  below(state, 10000), 0);
+		break;
+	case 2:
+		add_event(s, at_ms, SCENARIO_HOST, VERB_XENSTORE_FAILS, 0, 0);
+		add_event(s, at_ms + below(state, 20000), SCENARIO_HOST,
+			  VERB_WORKS, 0, 0);
+		break;
+	case 3:
+		add_event(s, at_ms, SCENARIO_HOST, VERB_LIMITS_FAIL, 0, 0);
+		add_event(s, at_ms + below(state, 20000), SCENARIO_HOST,
+			  VERB_WORKS, 0, 0);
 		break;
 	default:
 		add_event(s, at_ms, SCENARIO_HOST, VERB_TAKES, size, 0);

@@ -129,16 +129,37 @@ static bool read_set(struct line *line)
 	       copy_name(line, setting->value, line->word[2]);
 }
 
+/* NAME becomes NAME1, and others like it are added. */
+static bool add_copies(struct line *line, struct scenario_guest *first,
+		       uint64_t copies)
+{
+	struct scenario *s = line->scenario;
+	const struct scenario_guest is = *first;
+
+	if (copies > SCENARIO_GUESTS_MAX - s->guest_count + 1)
+		return refuse(line, "too many guests");
+	for (uint64_t i = 0; i < copies; i++) {
+		first[i] = is;
+		if (snprintf(first[i].name, sizeof(is.name), "%.24s%llu",
+			     is.name, (unsigned long long)i + 1) < 0)
+			return false;
+	}
+	s->guest_count += copies - 1;
+	return true;
+}
+
 static bool read_guest(struct line *line)
 {
 	struct scenario *s = line->scenario;
 	struct scenario_guest *g = &s->guest[s->guest_count];
-	uint64_t starts = 0;
+	uint64_t starts = 0, copies = 0;
 	const struct key keys[] = {
 		{ "memory", &g->memory }, { "static-max", &g->static_max },
 		{ "min", &g->min }, { "max", &g->max },
 		{ "weight", &g->weight }, { "uses", &g->uses },
-		{ "rate", &g->rate }, { "starts", &starts }, { NULL, NULL },
+		{ "rate", &g->rate }, { "starts", &starts },
+		{ "offset", &g->offset }, { "copies", &copies },
+		{ NULL, NULL },
 	};
 
 	if (line->count < 2)
@@ -155,7 +176,7 @@ static bool read_guest(struct line *line)
 		g->uses = g->memory / 2;
 	g->starts_ms = starts * 1000;
 	s->guest_count++;
-	return true;
+	return !copies || add_copies(line, g, copies);
 }
 
 static const struct {
@@ -173,6 +194,12 @@ static const struct {
 	{ "mem-set", VERB_MEM_SET, false, 1 },
 	{ "silent", VERB_SILENT, false, 0 },
 	{ "deaf", VERB_DEAF, false, 0 },
+	{ "contradicts", VERB_CONTRADICTS, false, 0 },
+	{ "rewinds", VERB_REWINDS, false, 0 },
+	{ "floods", VERB_FLOODS, false, 0 },
+	{ "storms", VERB_STORMS, false, 0 },
+	{ "spams", VERB_SPAMS, false, 0 },
+	{ "boasts", VERB_BOASTS, false, 0 },
 	{ "honest", VERB_HONEST, false, 0 },
 	{ "paused", VERB_PAUSED, false, 0 },
 	{ "running", VERB_RUNNING, false, 0 },
@@ -183,6 +210,10 @@ static const struct {
 	{ "reserves", VERB_RESERVES, true, 1 },
 	{ "killed", VERB_KILLED, true, 0 },
 	{ "stopped", VERB_STOPPED, true, 1 },
+	{ "xenstore-fails", VERB_XENSTORE_FAILS, true, 0 },
+	{ "limits-fail", VERB_LIMITS_FAIL, true, 0 },
+	{ "works", VERB_WORKS, true, 0 },
+	{ "clock-stops", VERB_CLOCK_STOPS, true, 1 },
 };
 
 const char *scenario_verb_name(enum scenario_verb verb)

@@ -23,6 +23,7 @@ struct scenario_guest {
 	uint64_t weight;		/* 0: 1 */
 	uint64_t uses;
 	uint64_t rate;			/* its balloon's */
+	uint64_t offset;		/* Xen's count less its own */
 	uint64_t starts_ms;
 };
 
@@ -36,7 +37,13 @@ enum scenario_verb {
 	VERB_MEM_SET,	/* value = size; by xl mem-set */
 	VERB_SILENT,	/* no samples */
 	VERB_DEAF,	/* no mail is read */
-	VERB_HONEST,	/* none of these three, and the first rate */
+	VERB_CONTRADICTS, /* samples that cannot be */
+	VERB_REWINDS,	/* its count of swapped-in pages goes back all the time */
+	VERB_FLOODS,	/* a ring full of samples at every step */
+	VERB_STORMS,	/* a kick at every step */
+	VERB_SPAMS,	/* another offer at every step */
+	VERB_BOASTS,	/* claims that its balloon is at its target */
+	VERB_HONEST,	/* none of these, and the first rate */
 	VERB_PAUSED,
 	VERB_RUNNING,
 	VERB_DESTROYED,
@@ -46,6 +53,10 @@ enum scenario_verb {
 	VERB_RESERVES,	/* host: value = size, for a domain to come */
 	VERB_KILLED,	/* host: the daemon, with -9; it is started again */
 	VERB_STOPPED,	/* host: the daemon, for value ms */
+	VERB_XENSTORE_FAILS, /* host: no target is taken, no offer told */
+	VERB_LIMITS_FAIL, /* host: Xen takes no limit */
+	VERB_WORKS,	/* host: neither */
+	VERB_CLOCK_STOPS, /* host: dom0's, for value ms */
 	VERB_EXPECT,
 	VERB_COUNT
 };
@@ -69,7 +80,7 @@ struct scenario_setting {
 	char value[SCENARIO_NAME_BYTES];
 };
 
-#define SCENARIO_GUESTS_MAX	256
+#define SCENARIO_GUESTS_MAX	4095
 #define SCENARIO_EVENTS_MAX	1024
 #define SCENARIO_SETTINGS_MAX	32
 

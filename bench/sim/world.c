@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "fake_daemon.h"
 #include "fake_host.h"
 #include "fake_xen.h"
+#include "page.h"
 #include "units.h"
 #include "world.h"
 
@@ -18,7 +21,7 @@
 #define TURN_PAGES	512u
 #define TURNS_MAX	256u
 #define TURNS_MS	30000u
-#define FIRST_OTHER	3000u		/* domid of domains without a module */
+#define FIRST_OTHER	30000u		/* domid of domains without a module */
 #define OTHERS_MAX	64u
 #define LEASE_NS	(60 * CAGMA_NS_PER_S)
 
@@ -30,7 +33,7 @@ struct world_guest {
 	uint64_t slope_pages;		/* per step; 0: at once */
 	uint64_t noise_pages;
 	uint64_t hidden_pages;
-	bool trickles;
+	bool trickles, rewinds, floods, storms, spams;
 
 	bool attached;
 	uint64_t target_pages;
@@ -59,6 +62,7 @@ struct world {
 	size_t guest_count;
 	uint64_t now_ms;
 	uint64_t stopped_ms;		/* the daemon is, until then */
+	uint64_t clock_ms;		/* dom0's clock stands, until then */
 	uint64_t random;
 	uint16_t next_domid;
 	uint64_t refused;		/* domains that xl could not create */
@@ -74,7 +78,7 @@ struct world {
 /* ---- figures ---- */
 
 static const char *const figure_names[] = {
-	"target", "has", "available", "uses", "swap", "least", "most",
+	"target", "mirror", "has", "available", "uses", "swap", "least", "most",
 	"swapped-out", "stalled-ms", "changes", "turns", "emergencies",
 	"denied", "stuck", "attached",
 	"spare", "least-spare", "free", "violations", "refused", "guests",
@@ -83,7 +87,7 @@ static const char *const figure_names[] = {
 };
 
 enum figure {
-	FIG_TARGET, FIG_HAS, FIG_AVAILABLE, FIG_USES, FIG_SWAP, FIG_LEAST,
+	FIG_TARGET, FIG_MIRROR, FIG_HAS, FIG_AVAILABLE, FIG_USES, FIG_SWAP, FIG_LEAST,
 	FIG_MOST, FIG_SWAPPED_OUT, FIG_STALLED, FIG_CHANGES, FIG_TURNS,
 	FIG_EMERGENCIES, FIG_DENIED, FIG_STUCK, FIG_ATTACHED,
 	FIG_SPARE, FIG_LEAST_SPARE, FIG_FREE, FIG_VIOLATIONS, FIG_REFUSED,
@@ -117,12 +121,22 @@ static int64_t mib(uint64_t pages)
 static const struct cagma_guest *served(const struct world *w,
 					const struct world_guest *g)
 {
+	const struct cagma_loop *loop = &w->daemon.loop;
+	size_t low = 0, high = loop->guest_count;
+
 	if (!w->daemon.store || !g->fake)
 		return NULL;
-	for (size_t i = 0; i < w->daemon.loop.guest_count; i++)
-		if (w->daemon.loop.guests[i]->domid == g->fake->domid)
-			return w->daemon.loop.guests[i];
-	return NULL;
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (loop->guests[mid]->domid < g->fake->domid)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < loop->guest_count &&
+	       loop->guests[low]->domid == g->fake->domid ?
+		       loop->guests[low] : NULL;
 }
 
 static uint64_t swapped_out(const struct world_guest *g)
@@ -139,6 +153,8 @@ static int64_t guest_figure(const struct world *w, const struct world_guest *g,
 	switch (figure) {
 	case FIG_TARGET:
 		return mib(g->target_pages);
+	case FIG_MIRROR:
+		return fake ? atoll(fake_node_get(fake, "memory/target")) / 1024 : 0;
 	case FIG_HAS:
 		return fake ? mib(fake->alloc_pages) : 0;
 	case FIG_AVAILABLE:
@@ -279,6 +295,9 @@ static void start_guest(struct world *w, struct world_guest *g)
 	g->started = true;
 	g->fake->disk = &w->disk;
 	g->fake->balloon_rate_pages = per_step(w, is->rate);
+	g->fake->offset_pages = cagma_mib_to_pages(is->offset);
+	g->fake->alloc_pages += g->fake->offset_pages;
+	g->fake->limit_pages += g->fake->offset_pages;
 	g->base_pages = g->goal_pages = cagma_mib_to_pages(is->uses);
 	fake_node_set(g->fake, "name", is->name, strlen(is->name));
 }
@@ -317,6 +336,27 @@ static void set_demand(struct world *w, struct world_guest *g)
 							2 * noise), noise);
 }
 
+/* What costs it nothing and should cost nobody else anything. */
+static void annoy(const struct world *w, struct world_guest *g)
+{
+	struct fake_guest *fake = g->fake;
+	char offer[64];
+	int length;
+
+	if (g->rewinds)
+		fake->swap_in_pages -= 1000;
+	for (int i = 0; g->floods && i < 2 * CAGMA_SLOT_COUNT; i++)
+		fake_guest_publish(fake, CAGMA_REASON_PERIODIC);
+	if (g->storms && fake->channel)
+		fake_channel_signal(fake->channel);
+	if (!g->spams)
+		return;
+	length = snprintf(offer, sizeof(offer), "1 %llu 15 %llu",
+			  (unsigned long long)w->now_ms,
+			  (unsigned long long)w->now_ms);
+	fake_node_set(fake, "data/cagma/offer", offer, (size_t)length);
+}
+
 static void live(struct world *w, struct world_guest *g)
 {
 	struct fake_guest *fake = g->fake;
@@ -326,6 +366,7 @@ static void live(struct world *w, struct world_guest *g)
 		fake->balloon_rate_pages = w->now_ms % 1000 == 0;
 	fake->hidden_pages = g->hidden_pages;
 	fake_guest_live(fake);
+	annoy(w, g);
 	if (w->now_ms % SAMPLE_MS == 0)
 		fake_guest_sample(fake);
 	else if (fake_guest_available(fake) < KSWAPD_PAGES)
@@ -384,6 +425,21 @@ static void kill_daemon(struct world *w)
 		fail(w, "the daemon doesn't start again");
 }
 
+static void break_port(enum scenario_verb verb)
+{
+	int xenstore = verb == VERB_XENSTORE_FAILS ? -EIO : 0;
+
+	if (verb == VERB_LIMITS_FAIL) {
+		fake_fail_always(FAKE_XEN_SET_LIMIT, -EBUSY);
+		return;
+	}
+	fake_fail_always(FAKE_XS_READ, xenstore);
+	fake_fail_always(FAKE_XS_IS_WRITABLE, xenstore);
+	fake_fail_always(FAKE_XS_REPLACE, xenstore);
+	if (verb == VERB_WORKS)
+		fake_fail_always(FAKE_XEN_SET_LIMIT, 0);
+}
+
 static void on_host(struct world *w, const struct scenario_event *e)
 {
 	if (e->verb == VERB_TAKES)
@@ -400,14 +456,19 @@ static void on_host(struct world *w, const struct scenario_event *e)
 		kill_daemon(w);
 	else if (e->verb == VERB_STOPPED)
 		w->stopped_ms = w->now_ms + e->value;
+	else if (e->verb == VERB_CLOCK_STOPS)
+		w->clock_ms = w->now_ms + e->value;
+	else
+		break_port(e->verb);
 }
 
 static void make_honest(const struct world *w, struct world_guest *g)
 {
-	g->trickles = false;
+	g->trickles = g->rewinds = g->floods = g->storms = g->spams = false;
 	g->hidden_pages = 0;
 	g->fake->balloon_rate_pages = per_step(w, g->is->rate);
 	g->fake->mute = g->fake->deaf = false;
+	g->fake->contradicts = g->fake->boasts = false;
 }
 
 static void on_guest(struct world *w, struct world_guest *g,
@@ -445,6 +506,25 @@ static void on_guest(struct world *w, struct world_guest *g,
 		break;
 	case VERB_DEAF:
 		g->fake->deaf = true;
+		break;
+	case VERB_CONTRADICTS:
+		g->fake->contradicts = true;
+		break;
+	case VERB_BOASTS:
+		g->fake->boasts = true;
+		break;
+	case VERB_FLOODS:
+		g->floods = true;
+		break;
+	case VERB_STORMS:
+		g->storms = true;
+		break;
+	case VERB_SPAMS:
+		g->spams = true;
+		break;
+	case VERB_REWINDS:
+		g->rewinds = true;
+		g->fake->swap_in_pages = UINT64_C(1) << 30;
 		break;
 	case VERB_HONEST:
 		make_honest(w, g);
@@ -586,7 +666,8 @@ static void step(struct world *w)
 {
 	int64_t spare_pages;
 
-	fake_clock_advance(w->scenario->step_ms * CAGMA_NS_PER_MS);
+	if (w->now_ms >= w->clock_ms)
+		fake_clock_advance(w->scenario->step_ms * CAGMA_NS_PER_MS);
 	w->now_ms += w->scenario->step_ms;
 	step_guests(w);
 	serve(w);
@@ -659,12 +740,24 @@ static struct world *new_world(const struct scenario *scenario,
 	return w;
 }
 
+/* A guest takes four descriptors. */
+static void allow_files(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files))
+		return;
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
+}
+
 struct world *world_play(const struct scenario *scenario,
 			 const struct world_options *options, char *error,
 			 size_t error_size)
 {
 	struct world *w = new_world(scenario, options);
 
+	allow_files();
 	fake_host_reset();
 	fake_xen_reset(cagma_mib_to_pages(scenario->total),
 		       cagma_mib_to_pages(scenario->dom0));

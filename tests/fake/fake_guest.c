@@ -75,7 +75,7 @@ void fake_guest_publish(struct fake_guest *guest, enum cagma_reason reason)
 {
 	uint64_t available = cagma_less(fake_guest_available(guest),
 					guest->hidden_pages);
-	const struct cagma_sample sample = {
+	struct cagma_sample sample = {
 		.reason = reason,
 		.event = guest->event_open ? guest->event : 0,
 		.mail_seq = guest->mail_seq,
@@ -94,6 +94,10 @@ void fake_guest_publish(struct fake_guest *guest, enum cagma_reason reason)
 		.task_pages = guest->event_open ? guest->task_pages : 0,
 	};
 
+	if (guest->contradicts)
+		sample.free_pages = sample.total_pages + 1;
+	if (guest->boasts)
+		sample.balloon_pages = guest->balloon_target_pages;
 	cagma_sample_write(guest->page, guest->head++, &sample);
 }
 

@@ -40,6 +40,8 @@ struct fake_guest {
 	uint64_t balloon_rate_pages;	/* per step */
 	bool mute;			/* publishes nothing */
 	bool deaf;			/* looks at no mail */
+	bool contradicts;		/* more is free than there is */
+	bool boasts;			/* claims to be at its target */
 
 	/* Xen's. */
 	uint16_t domid;

@@ -123,6 +123,7 @@ static void test_spare_is_free_less_claims_and_promises(void **state)
 static void test_unlimited_domain_is_no_promise(void **state)
 {
 	const struct cagma_host_facts host = { 10000, 5000, 0 };
+	const struct cagma_host_facts huge = { UINT64_C(1) << 32, 5000, 0 };
 	struct cagma_domain_facts dom0 = { .alloc_pages = 1000,
 					   .limit_pages = UINT64_MAX };
 
@@ -132,6 +133,9 @@ static void test_unlimited_domain_is_no_promise(void **state)
 	assert_int_equal(cagma_spare(&host, &dom0, 1), 5000);
 	dom0.limit_pages = 10000;
 	assert_int_equal(cagma_spare(&host, &dom0, 1), -4000);
+	/* What Xen has in place of no limit is 16 TiB less a page. */
+	dom0.limit_pages = UINT32_MAX;
+	assert_int_equal(cagma_spare(&huge, &dom0, 1), 5000);
 }
 
 static void test_M12_spare_of_a_huge_host(void **state)
@@ -142,9 +146,9 @@ static void test_M12_spare_of_a_huge_host(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(domains); i++)
-		domains[i].limit_pages = total;
+		domains[i].limit_pages = total - 2;
 	assert_int_equal(cagma_spare(&host, domains, ARRAY_SIZE(domains)),
-			 -4095 * (int64_t)total);
+			 -4095 * (int64_t)total + 4096 * 2);
 }
 
 static void test_M9_limit_counts_what_xen_adds(void **state)
