@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <urcu.h>
 
@@ -161,16 +162,17 @@ struct json_object *cagma_answer_command(const struct cagma_command *command)
 	return o;
 }
 
-struct json_object *cagma_answer_status(const struct cagma_status *s,
-				      const struct cagma_store *store)
+static struct json_object *head_json(const struct cagma_status *s,
+				     const char *config)
 {
 	struct json_object *o = json_object_new_object();
-	struct json_object *guests = json_object_new_array();
 
 	add_text(o, "policy", s->policy);
 	json_object_object_add(o, "paused", json_object_new_boolean(s->paused));
 	json_object_object_add(o, "dry_run",
 			       json_object_new_boolean(s->dry_run));
+	if (config)
+		add_text(o, "config", config);
 	add(o, "uptime_s", s->up_ns / CAGMA_NS_PER_S);
 	add(o, "total_kib", cagma_pages_to_kib(s->total_pages));
 	add(o, "free_kib", cagma_pages_to_kib(s->free_pages));
@@ -182,12 +184,48 @@ struct json_object *cagma_answer_status(const struct cagma_status *s,
 	add(o, "answered", s->answered);
 	add(o, "target_changes", s->target_changes);
 	add(o, "invariant_violations", s->invariant_violations);
-	for (size_t i = 0; i < s->count; i++)
-		json_object_array_add(guests, guest_json(&s->guest[i]));
-	json_object_object_add(o, "guests", guests);
-	json_object_object_add(o, "leases", leases_json(s));
-	json_object_object_add(o, "quarantined", quarantine_json(store));
 	return o;
+}
+
+/* Writes an object without its last `less` characters, and puts it. */
+static void write_json(FILE *file, struct json_object *o, size_t less)
+{
+	size_t length;
+	const char *text = json_object_to_json_string_length(
+		o, JSON_C_TO_STRING_PLAIN, &length);
+
+	if (text)
+		fwrite(text, 1, length - less, file);
+	json_object_put(o);
+}
+
+/* One guest's objects at a time: those of thousands take more than all else. */
+char *cagma_answer_status(const struct cagma_status *s,
+			  const struct cagma_store *store, const char *config)
+{
+	char *line = NULL;
+	size_t size;
+	FILE *file = open_memstream(&line, &size);
+
+	if (!file)
+		return NULL;
+	write_json(file, head_json(s, config), 1);
+	fputs(",\"guests\":[", file);
+	for (size_t i = 0; i < s->count && i < s->capacity; i++) {
+		if (i)
+			fputc(',', file);
+		write_json(file, guest_json(&s->guest[i]), 0);
+	}
+	fputs("],\"leases\":", file);
+	write_json(file, leases_json(s), 0);
+	fputs(",\"quarantined\":", file);
+	write_json(file, quarantine_json(store), 0);
+	fputs("}\n", file);
+	if (fclose(file)) {
+		free(line);
+		return NULL;
+	}
+	return line;
 }
 
 /* ---- why ---- */

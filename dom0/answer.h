@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The daemon's answers as JSON objects; the caller puts them (json_object_put). */
+/* The daemon's answers, in JSON. Objects are the caller's (json_object_put). */
 #ifndef CAGMA_ANSWER_H
 #define CAGMA_ANSWER_H
 
@@ -8,8 +8,12 @@
 #include "status.h"
 #include "store.h"
 
-struct json_object *cagma_answer_status(const struct cagma_status *status,
-					const struct cagma_store *store);
+/*
+ * A line, the caller's (free). `config` is the path of the configuration, or NULL.
+ * NULL if memory is short.
+ */
+char *cagma_answer_status(const struct cagma_status *status,
+			  const struct cagma_store *store, const char *config);
 
 /* An object with an "error" if the command was refused. */
 struct json_object *cagma_answer_command(const struct cagma_command *command);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -116,4 +117,9 @@ void cagma_daemon_signals(void)
 	sigaddset(&signals, SIGHUP);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
+}
+
+void cagma_daemon_spare_memory(void)
+{
+	mallopt(M_MMAP_THRESHOLD, 128 * 1024);
 }

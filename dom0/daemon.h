@@ -19,4 +19,10 @@ void cagma_daemon_ready(void);
 /* Blocks the signals that the loop takes; ignores the rest that would kill. */
 void cagma_daemon_signals(void);
 
+/*
+ * What is large comes from the kernel and goes back to it when it is freed. By
+ * itself malloc would keep it from the second time on, and all memory is locked.
+ */
+void cagma_daemon_spare_memory(void);
+
 #endif

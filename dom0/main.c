@@ -90,6 +90,7 @@ static void pin_resources(void)
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
+	cagma_daemon_spare_memory();
 	if (mlockall(MCL_CURRENT | MCL_FUTURE))
 		cagma_log(LOG_WARNING, "cannot lock memory: %s",
 			  strerror(errno));

@@ -79,16 +79,11 @@ static char *line_of(struct json_object *json)
 static char *tell_status(struct cagma_requests *r)
 {
 	struct cagma_status *status = ask(r);
-	struct json_object *json;
 	char *line;
 
 	if (!status)
 		return strdup(NO_ANSWER);
-	json = cagma_answer_status(status, r->store);
-	if (r->options->config)
-		json_object_object_add(json, "config", json_object_new_string(
-						r->options->config));
-	line = line_of(json);
+	line = cagma_answer_status(status, r->store, r->options->config);
 	free(status);
 	return line;
 }

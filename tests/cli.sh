@@ -260,6 +260,10 @@ problem=$(grep -ln call_rcu dom0/*.[ch])
 report test_R11_nothing_is_left_to_rcu_callbacks "$problem"
 problem=$(ldd $AGENT | grep -E 'xenctrl|xencall|xenforeignmemory|xendevicemodel')
 report agent_needs_no_privcmd "$problem"
+# What the trace says of the time is for people.
+problem=$(grep -nE 'CLOCK_REALTIME|gettimeofday|[^a-z_]time\(NULL\)' dom0/*.c | grep -v '^dom0/trace.c:')
+problem+=$(grep -n 'wall' dom0/*.c | grep -v '^dom0/trace.c:')
+report test_K1_only_the_trace_reads_the_wall_clock "$problem"
 problem=$(nm -D --undefined-only $CAGMAD | grep -E 'xs_(watch|read_watch|check_watch|directory)')
 report test_S7_cagmad_watches_and_lists_nothing_in_xenstore "$problem"
 missing=
@@ -341,6 +345,17 @@ done
 ) >"$dir/dkms"
 problem+=$(tr '\n' ';' <"$dir/dkms")
 report dkms_builds_this_module "$problem"
+missing=
+for unit in dom0/*.service.in; do
+	missing+=$(awk '/^CapabilityBoundingSet=/ { sandbox = 1 } /^\[Install\]/ { sandbox = 0 }
+		sandbox && /^[A-Z]/ && before !~ /^#/ { print " " $0 } { before = $0 }' "$unit")
+done
+if command -v systemd-analyze >/dev/null; then
+	for unit in "$dir"/root/usr/lib/systemd/system/*.service; do
+		missing+=$(systemd-analyze verify "$unit" 2>&1 | grep -E "^$unit:|Unknown|Invalid" || :)
+	done
+fi
+report every_line_of_the_sandbox_says_why "$missing"
 missing=
 while read -r metric; do
 	grep -qE "\"${metric%_bucket}\"" dom0/metrics.c || missing+=" $metric"
