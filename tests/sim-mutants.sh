@@ -14,7 +14,8 @@ read -ra libs <<<"${LIBS:?what to link with}"
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 passed=0 failed=0
-mapfile -t scenarios < <(printf '%s\n' tests/scenarios/*.scn | grep -v /M12-4095-)
+# Exact figures would notice any change, and not the one that is missing.
+mapfile -t scenarios < <(printf '%s\n' tests/scenarios/*.scn | grep -vE '/(M12-4095|C12-order)-')
 
 # mutant NAME FILE SED-SCRIPT
 mutant() {

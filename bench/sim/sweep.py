@@ -126,13 +126,22 @@ def sweep_setting(sim, name):
         yield value, value == default, play(sim, "--set", f"{name}={value}", *extra)
 
 
+def plain(value):
+    """A constant of the source in a reader's words."""
+    text = str(value).strip("()")
+    text = re.sub(r"cagma_mib_to_pages\((\d+)\)?", r"\1 MiB", text)
+    text = re.sub(r"(\d+) \* CAGMA_NS_PER_(M?)S", lambda m: f"{m[1]} {m[2].lower()}s", text)
+    return text.replace("CAGMA_NS_PER_S / 4", "250 ms").replace(
+        "CAGMA_NS_PER_S / 2", "500 ms").replace("CAGMA_NS_PER_S", "1 s")
+
+
 def row(name, value, is_default, all_figures):
+    """A line of docs/policy.md's table."""
     s, h = all_figures["scenarios"], all_figures["hosts"]
-    return (f"{name:<20}{str(value) + ('*' if is_default else ''):<26}"
-            f"{s['failed']:>5}{s['swapped-out']:>9}{s['stalled-ms'] / 1000:>9.1f}"
-            f"{s['changes']:>8}{s['emergencies']:>8}"
-            f"{h['failed']:>7}{h['swapped-out']:>9}{h['stalled-ms'] / 1000:>9.0f}"
-            f"{h['changes']:>8}")
+    value = f"**{plain(value)}**" if is_default else plain(value)
+    return (f"| `{name}` | {value} | {s['failed']} | {s['swapped-out']:,} | "
+            f"{s['stalled-ms'] / 1000:.1f} | {s['changes']:,} | {h['failed']} | "
+            f"{h['changes']:,} |")
 
 
 def main():
@@ -140,8 +149,9 @@ def main():
     wanted = os.environ.get("ONLY", "").split(",")
     results = json.loads(OUT.read_text()) if OUT.exists() and wanted != [""] else {}
     results["hosts"], results["scenarios"] = HOSTS, len(scenarios())
-    print(f"{'':<46}{len(scenarios())} scenarios: failed, MiB swapped out, s stalled, changes, "
-          f"emergencies; {HOSTS} hosts: the same without emergencies")
+    print(f"| constant | value | of {len(scenarios())} scenarios failed | MiB swapped out | "
+          f"s waited for memory | changes of targets | of {HOSTS} hosts failed | changes |\n"
+          "|---|---|---:|---:|---:|---:|---:|---:|")
     for name in (*SETTINGS, *CONSTANTS):
         if wanted != [""] and name not in wanted:
             continue
