@@ -369,4 +369,30 @@ while read -r name value _; do
 done < <($CAGMAD --help | sed -n 's/^  \([a-z_]*\)  *\([0-9]*\)  (.*/\1 \2/p')
 (($(grep -c ' = [0-9]*;$' "$dir/all.conf") > 10)) || missing+=" most settings"
 report example_settings_are_the_defaults "$missing"
+missing=
+while read -r name value low high; do
+	grep -q "^| \`$name\` | $value | " docs/policy.md || missing+=" policy.md's $name = $value"
+	grep -qx "\.IR $name \" = $value ($low to $high)\"" docs/cagmad.8 || missing+=" cagmad.8's $name = $value"
+done < <($CAGMAD --help | sed -n 's/^  \([a-z_]*\)  *\([0-9]*\)  (\([0-9]*\) to \([0-9]*\)).*/\1 \2 \3 \4/p')
+report settings_and_their_reasons_are_in_the_manuals "$missing"
+# in_c VALUE: "5 s" as the source says it.
+in_c() {
+	case $1 in
+	"1 s") echo CAGMA_NS_PER_S ;;
+	*" MiB") echo "cagma_mib_to_pages(${1% MiB})" ;;
+	*" ms") echo "(${1% ms} * CAGMA_NS_PER_MS)" ;;
+	*" s") echo "(${1% s} * CAGMA_NS_PER_S)" ;;
+	*) echo "$1" ;;
+	esac
+}
+missing=
+count=0
+# shellcheck disable=SC2016 # the backquotes are the table's
+while IFS='|' read -r name file value; do
+	count=$((count + 1))
+	sed -nE 's/^#define[[:space:]]+([A-Z_]+)[[:space:]]+(.*)$/\1 \2/p' dom0/"${file:-policy.c}" |
+		grep -qxF "$name $(in_c "$value")" || missing+=" $name is not $value"
+done < <(sed -nE 's/^\| `([A-Z_]+)`( of ([a-z]+\.c))? \| ([^|]*) \| .*/\1|\3|\4/p' <(sed '/^## What other values/q' docs/policy.md))
+((count >= 10)) || missing+=" most of them"
+report constants_of_the_source_are_those_of_the_manual "$missing"
 report_sum

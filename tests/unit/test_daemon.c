@@ -167,6 +167,28 @@ static void test_L11_200_guests_at_once(void **state)
 		assert_true(guest[i]->attached);
 }
 
+/* A second for each hundred of them is what it may take. */
+static void test_C1_200_guests_are_adopted_within_2_s(void **state)
+{
+	uint64_t targets[200];
+
+	test_L11_200_guests_at_once(state);
+	for (size_t i = 0; i < guest_count; i++)
+		targets[i] = guest[i]->balloon_target_pages;
+	fake_daemon_kill();
+	fake_daemon_stop(&d);
+	fake_daemon_dies_at(0);
+	init_config();
+	step_guests();
+	assert_int_equal(start(), 0);
+	run(2 * S);
+	assert_int_equal(d.loop.guest_count, 200);
+	for (size_t i = 0; i < guest_count; i++) {
+		assert_true(guest[i]->attached);
+		assert_true(guest[i]->balloon_target_pages >= targets[i]);
+	}
+}
+
 static void test_C13_daemon_goes_and_another_adopts(void **state)
 {
 	struct fake_guest *g = add(5, 512 * MIB);
@@ -1300,6 +1322,7 @@ int main(void)
 		RUNNING(test_L8_domid_is_used_again),
 		RUNNING(test_L6_new_epoch_is_a_new_attachment),
 		RUNNING(test_L11_200_guests_at_once),
+		RUNNING(test_C1_200_guests_are_adopted_within_2_s),
 		RUNNING(test_C13_daemon_goes_and_another_adopts),
 		RUNNING(test_C1_nobody_is_shrunk_after_the_start),
 		RUNNING(test_emergency_is_answered_at_once),
