@@ -141,6 +141,13 @@ int cagma_xs_read(struct cagma_xs *xs, uint16_t domid, const char *node,
 	return (int)nodes[i].length;
 }
 
+int cagma_xs_is_writable(struct cagma_xs *xs, uint16_t domid, const char *node)
+{
+	(void)xs;
+	fuzz_must(domid == DOMID && strcmp(node, CAGMA_OFFER_NODE));
+	return 0;
+}
+
 int cagma_xs_replace(struct cagma_xs *xs, uint16_t domid, const char *node,
 		     const char *value)
 {
