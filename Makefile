@@ -64,9 +64,9 @@ PACKAGES_CODEGEN := gcc-aarch64-linux-gnu libc6-dev-arm64-cross \
 
 # Everything of the daemon but main.c; tests link it with a fake xen.c.
 CORE := actuate answer baseline clients clock command config daemon debt \
-	entitle feed fields foreign histogram invariant journal lease log loop notify \
+	entitle feed fields foreign granted histogram invariant journal lease lie log loop notify \
 	offer options pass policy reader record requests serve status store trace \
-	track
+	track transport
 XEN_LIBS := -lxenctrl -lxengnttab -lxenevtchn -lxenstore -lxentoollog
 
 CORE_OBJS := $(CORE:%=$(BUILD)/obj/dom0/%.o)

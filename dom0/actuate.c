@@ -90,10 +90,8 @@ void cagma_actuate_mail(struct cagma_actuator *actuator,
 
 	if (actuator->dry_run)
 		return;
-	cagma_reader_mail(&guest->reader, &order);
+	guest->source->transport->mail(guest->source, &order, quiet);
 	guest->mailed_threshold_pages = guest->threshold_pages;
-	if (!quiet)
-		cagma_channel_notify(guest->channel);
 }
 
 static void set_target(struct cagma_actuator *actuator,

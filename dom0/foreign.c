@@ -19,10 +19,12 @@ static uint64_t most(const struct cagma_guest *guest)
 bool cagma_foreign_begin(struct cagma_guest *guest)
 {
 	uint64_t least = cagma_min(guest->min_pages, guest->target_pages);
+	struct cagma_link *source = guest->source;
 	struct cagma_sample sample;
 	uint64_t aim;
 
-	if (!cagma_reader_peek(&guest->reader, &sample))
+	if (!source->transport->peek ||
+	    !source->transport->peek(source, &sample))
 		return false;
 	aim = sample.balloon_target_pages;
 	if (aim == guest->target_pages || aim < least || aim > most(guest))
@@ -52,7 +54,7 @@ static bool is_foreign(const struct cagma_guest *guest)
 	uint64_t aim = last->balloon_target_pages;
 
 	return guest->track.any &&
-	       last->mail_seq == guest->reader.mail_seq &&
+	       last->mail_seq == guest->source->mail_seq &&
 	       !(last->flags & CAGMA_SAMPLE_CLAMPED) &&
 	       aim != guest->target_pages && aim >= guest->min_pages &&
 	       aim <= most(guest);

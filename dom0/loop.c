@@ -80,46 +80,73 @@ static void note_offset(struct cagma_guest *guest,
 		guest->offset_pages = offset;
 }
 
-/* Reads what is new. False: the page is no good any more; see guest->lie. */
-static bool drain(struct cagma_loop *loop, struct cagma_guest *guest,
-		  uint64_t now_ns)
+/* Only the source's samples count: the others are of the same memory. */
+static void hear(struct cagma_loop *loop, struct cagma_link *link,
+		 const struct cagma_sample *sample, uint64_t now_ns)
 {
-	struct cagma_sample samples[CAGMA_READER_BATCH];
+	struct cagma_guest *guest = link->guest;
 	/* What it has may have grown since it was listed, up to the limit. */
 	uint64_t most_pages = cagma_max(guest->facts.alloc_pages,
 					guest->facts.limit_pages);
+
+	if (link == guest->source) {
+		if (!cagma_track_add(&guest->track, sample, most_pages, now_ns))
+			return;
+		note_reaction(loop, guest, sample);
+		note_event(loop, guest, sample);
+	}
+	link->heard_ns = now_ns;
+}
+
+/* Reaped at the end of the round: this round's events may still name it. */
+static void let_go(struct cagma_loop *loop, struct cagma_link *link,
+		   enum cagma_lie lie)
+{
+	if (link->lie == CAGMA_LIE_NONE)
+		link->lie = lie;
+	loop->leaving |= lie != CAGMA_LIE_NONE;
+}
+
+/* Reads what is new. False: the link is no good any more; see link->lie. */
+static bool drain(struct cagma_loop *loop, struct cagma_link *link,
+		  uint64_t now_ns)
+{
+	struct cagma_sample samples[CAGMA_BATCH];
 	size_t count;
 
-	guest->lie = cagma_reader_drain(&guest->reader, samples, &count);
-	for (size_t i = 0; i < count; i++) {
-		if (!cagma_track_add(&guest->track, &samples[i], most_pages,
-				     now_ns))
-			continue;
-		note_reaction(loop, guest, &samples[i]);
-		note_event(loop, guest, &samples[i]);
-	}
-	return guest->lie == CAGMA_LIE_NONE;
+	let_go(loop, link,
+	       link->transport->drain(link, now_ns, samples, &count));
+	for (size_t i = 0; i < count; i++)
+		hear(loop, link, &samples[i], now_ns);
+	return link->lie == CAGMA_LIE_NONE;
 }
 
-/* ---- guests come and go ---- */
-
-static void release_guest(struct cagma_loop *loop, size_t index)
+/*
+ * Reads a link, answers its guest's emergency, and asks for the next kick. A
+ * guest whose emergency could not be answered isn't asked to repeat it before
+ * the next tick.
+ */
+static void serve_link(struct cagma_loop *loop, struct cagma_link *link)
 {
-	struct cagma_guest *guest = loop->guests[index];
-	const char *reason = guest->present ? cagma_lie_name(guest->lie) :
-					      "domain-gone";
+	const struct cagma_transport *by = link->transport;
+	bool more = true;
 
-	cagma_trace_event(loop->trace, CAGMA_TRACE_DETACH, guest, reason, 0, 0,
-			  0, 0);
-	epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL,
-		  cagma_channel_fd(guest->channel), NULL);
-	loop->guest_count--;
-	memmove(&loop->guests[index], &loop->guests[index + 1],
-		(loop->guest_count - index) * sizeof(loop->guests[0]));
-	if (!loop->actuator.dry_run)
-		cagma_reader_leave(&guest->reader);
-	cagma_queue_push(loop->released, &guest->handover_node);
+	for (int i = 0; more && i < REDRAINS; i++) {
+		if (link->armed)
+			by->disarm(link);
+		link->armed = false;
+		if (!drain(loop, link, cagma_now_ns()))
+			return;
+		if (link->guest->open_event && cagma_pass_answers(loop))
+			cagma_pass_emergency(loop);
+		if (!cagma_pass_answers(loop) || link->guest->denied)
+			return;
+		link->armed = by->disarm;
+		more = by->arm && by->arm(link);
+	}
 }
+
+/* ---- links, and with them guests, come and go ---- */
 
 static size_t index_of(const struct cagma_loop *loop, uint16_t domid)
 {
@@ -130,64 +157,155 @@ static size_t index_of(const struct cagma_loop *loop, uint16_t domid)
 	return i;
 }
 
-/*
- * Reads a guest, answers its emergency, and asks for its next kick. A guest
- * whose emergency could not be answered isn't asked to repeat it before the
- * next tick.
- */
-static void serve_guest(struct cagma_loop *loop, struct cagma_guest *guest)
+static struct cagma_link *best_of(const struct cagma_guest *guest)
 {
-	bool more = true;
+	int rank = 0;
 
-	for (int i = 0; more && i < REDRAINS; i++) {
-		if (guest->armed)
-			cagma_reader_disarm(&guest->reader);
-		guest->armed = false;
-		if (!drain(loop, guest, cagma_now_ns()))
-			return;
-		if (guest->open_event && cagma_pass_answers(loop))
-			cagma_pass_emergency(loop);
-		if (!cagma_pass_answers(loop) || guest->denied)
-			return;
-		guest->armed = true;
-		more = cagma_reader_arm(&guest->reader);
+	while (rank < CAGMA_RANKS - 1 && !guest->link[rank])
+		rank++;
+	return guest->link[rank];
+}
+
+/* What was between the guest and its former source means nothing to another. */
+static void forget_source(struct cagma_guest *guest)
+{
+	guest->open_event = 0;
+	guest->answered_event = 0;
+	guest->reaction_event = 0;
+	guest->denied = false;
+	cagma_track_turn(&guest->track);
+}
+
+/* The best link becomes the source, if it isn't: its guest gets its orders. */
+static void turn(struct cagma_loop *loop, struct cagma_guest *guest)
+{
+	struct cagma_link *best = best_of(guest);
+
+	if (best == guest->source)
+		return;
+	guest->source = best;
+	forget_source(guest);
+	cagma_trace_event(loop->trace, CAGMA_TRACE_SOURCE, guest,
+			  cagma_transport_name(best->transport->rank), 0, 0, 0,
+			  0);
+	if (loop->actuator.dry_run)
+		return;
+	cagma_actuate_mail(&loop->actuator, guest, true);
+	if (best->transport->start)
+		best->transport->start(best);
+}
+
+static void remove_guest(struct cagma_loop *loop, struct cagma_guest *guest,
+			 enum cagma_lie lie)
+{
+	size_t index = index_of(loop, guest->domid);
+
+	cagma_trace_event(loop->trace, CAGMA_TRACE_DETACH, guest,
+			  guest->present ? cagma_lie_name(lie) : "domain-gone",
+			  0, 0, 0, 0);
+	loop->guest_count--;
+	memmove(&loop->guests[index], &loop->guests[index + 1],
+		(loop->guest_count - index) * sizeof(loop->guests[0]));
+}
+
+static void release_link(struct cagma_loop *loop, struct cagma_link *link)
+{
+	struct cagma_guest *guest = link->guest;
+
+	if (link->fd >= 0)
+		epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, link->fd, NULL);
+	if (!loop->actuator.dry_run && link->transport->leave)
+		link->transport->leave(link);
+	guest->link[link->transport->rank] = NULL;
+	if (best_of(guest))
+		link->guest = NULL;
+	else
+		remove_guest(loop, guest, link->lie);
+	cagma_queue_push(loop->released, &link->handover_node);
+}
+
+/* Of one guest: those with a lie, or all. */
+static void release_links(struct cagma_loop *loop, struct cagma_guest *guest,
+			  bool all)
+{
+	for (int rank = CAGMA_RANKS; rank-- > 0;) {
+		struct cagma_link *link = guest->link[rank];
+
+		if (link && (all || link->lie != CAGMA_LIE_NONE))
+			release_link(loop, link);
 	}
 }
 
-static void adopt(struct cagma_loop *loop, struct cagma_guest *guest)
+static void reap(struct cagma_loop *loop)
 {
-	struct epoll_event event = { .events = EPOLLIN };
-	size_t index = index_of(loop, guest->domid);
-	bool stray;
-
-	if (loop->guest_count >= CAGMA_GUESTS_MAX ||
-	    (index < loop->guest_count &&
-	     loop->guests[index]->domid == guest->domid)) {
-		cagma_queue_push(loop->released, &guest->handover_node);
+	if (!loop->leaving)
 		return;
+	loop->leaving = false;
+	for (size_t i = loop->guest_count; i-- > 0;) {
+		struct cagma_guest *guest = loop->guests[i];
+
+		release_links(loop, guest, !guest->present);
+		if (best_of(guest))
+			turn(loop, guest);
 	}
+}
+
+static void insert_guest(struct cagma_loop *loop, struct cagma_guest *guest)
+{
+	size_t index = index_of(loop, guest->domid);
+
 	memmove(&loop->guests[index + 1], &loop->guests[index],
 		(loop->guest_count - index) * sizeof(loop->guests[0]));
 	loop->guests[index] = guest;
 	loop->guest_count++;
-	event.data.ptr = guest;
-	epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD,
-		  cagma_channel_fd(guest->channel), &event);
-	guest->tokens = TOKENS_PER_S;
-	guest->excused_ns = cagma_now_ns();
 	cagma_config_apply(loop->config, guest);
 	cagma_pass_refresh(loop);
-	cagma_trace_event(loop->trace, CAGMA_TRACE_ATTACH, guest, NULL, 0, 0,
-			  0, 0);
-	stray = guest->present && cagma_foreign_begin(guest);
-	if (!loop->actuator.dry_run) {
-		cagma_actuate_mail(&loop->actuator, guest, true);
-		if (stray)
-			cagma_actuate_mirror(&loop->actuator, guest);
-		cagma_reader_announce(&guest->reader);
-		cagma_channel_notify(guest->channel);
+}
+
+/* The guest that a link is for, in the table; NULL: there is no room. */
+static struct cagma_guest *find_guest(struct cagma_loop *loop,
+				      const struct cagma_link *link)
+{
+	size_t index = index_of(loop, link->domid);
+	struct cagma_guest *there = loop->guests[index];
+
+	if (index == loop->guest_count || there->domid != link->domid)
+		return loop->guest_count < CAGMA_GUESTS_MAX ? link->guest :
+							      NULL;
+	if (link->guest || there->link[link->transport->rank] ||
+	    memcmp(there->uuid, link->uuid, CAGMA_UUID_BYTES))
+		return NULL;
+	return there;
+}
+
+static void adopt(struct cagma_loop *loop, struct cagma_link *link)
+{
+	struct cagma_guest *guest = find_guest(loop, link);
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = link };
+	bool new = guest && guest == link->guest, stray = false;
+
+	if (!guest) {
+		cagma_queue_push(loop->released, &link->handover_node);
+		return;
 	}
-	serve_guest(loop, guest);
+	link->guest = guest;
+	link->tokens = TOKENS_PER_S;
+	link->excused_ns = cagma_now_ns();
+	guest->link[link->transport->rank] = link;
+	if (link->fd >= 0)
+		epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, link->fd, &event);
+	if (new) {
+		insert_guest(loop, guest);
+		cagma_trace_event(loop->trace, CAGMA_TRACE_ATTACH, guest, NULL,
+				  0, 0, 0, 0);
+		guest->source = link;
+		stray = guest->present && cagma_foreign_begin(guest);
+		guest->source = NULL;
+	}
+	turn(loop, guest);
+	if (stray && !loop->actuator.dry_run)
+		cagma_actuate_mirror(&loop->actuator, guest);
+	serve_link(loop, link);
 }
 
 static void adopt_all(struct cagma_loop *loop)
@@ -196,30 +314,30 @@ static void adopt_all(struct cagma_loop *loop)
 
 	cagma_queue_ack(loop->attached);
 	while ((node = cagma_queue_pop(loop->attached)))
-		adopt(loop, cagma_container_of(node, struct cagma_guest,
+		adopt(loop, cagma_container_of(node, struct cagma_link,
 					       handover_node));
 }
 
 /* ---- events ---- */
 
-static void on_channel(struct cagma_loop *loop, struct cagma_guest *guest)
+static void on_link(struct cagma_loop *loop, struct cagma_link *link)
 {
-	int err = cagma_channel_take(guest->channel);
+	int err = link->transport->take(link);
 
 	if (err) {
 		/* It would wake the loop for ever: it needs another channel. */
 		if (err != -EAGAIN)
-			guest->lie = CAGMA_LIE_CHANNEL;
+			let_go(loop, link, CAGMA_LIE_CHANNEL);
 		return;
 	}
-	guest->kicks++;
-	if (!guest->tokens) {
-		guest->masked = true;	/* no event until the next tick */
+	link->guest->kicks++;
+	if (!link->tokens) {
+		link->masked = true;	/* no event until the next tick */
 		return;
 	}
-	guest->tokens--;
-	serve_guest(loop, guest);
-	cagma_channel_unmask(guest->channel);
+	link->tokens--;
+	serve_link(loop, link);
+	link->transport->unmask(link);
 }
 
 struct cagma_guest *cagma_loop_find(struct cagma_loop *loop, const char *wanted)
@@ -291,14 +409,6 @@ static bool settle_all(struct cagma_loop *loop, uint64_t now_ns)
 	return busy;
 }
 
-static void reap(struct cagma_loop *loop)
-{
-	for (size_t i = loop->guest_count; i-- > 0;)
-		if (!loop->guests[i]->present ||
-		    loop->guests[i]->lie != CAGMA_LIE_NONE)
-			release_guest(loop, i);
-}
-
 /* After a long stop there is one pass, not one for each that was missed. */
 static void periodic_pass(struct cagma_loop *loop, uint64_t now_ns)
 {
@@ -308,32 +418,48 @@ static void periodic_pass(struct cagma_loop *loop, uint64_t now_ns)
 		loop->next_pass_ns = now_ns + loop->config->period_ns;
 }
 
-static void refill_tokens(struct cagma_loop *loop, uint64_t now_ns)
+/* True once a second: every link has its tokens again. */
+static bool is_refill(struct cagma_loop *loop, uint64_t now_ns)
 {
 	if (now_ns < loop->next_refill_ns)
-		return;
+		return false;
 	loop->next_refill_ns = now_ns + CAGMA_NS_PER_S;
-	for (size_t i = 0; i < loop->guest_count; i++)
-		loop->guests[i]->tokens = TOKENS_PER_S;
+	return true;
 }
 
 /*
- * A page that says nothing keeps its guest from being balanced for ever, and
+ * A link that says nothing keeps its guest from being balanced for ever, and
  * may have been given up by a kernel that crashed or was replaced.
  */
-static void judge_silence(const struct cagma_loop *loop,
-			  struct cagma_guest *guest, uint64_t now_ns)
+static void judge_silence(struct cagma_loop *loop, struct cagma_link *link,
+			  uint64_t now_ns)
 {
+	const struct cagma_guest *guest = link->guest;
 	uint64_t heard_ns;
 
 	if (guest->facts.paused)
-		guest->excused_ns = now_ns;
-	heard_ns = cagma_max(guest->excused_ns, guest->track.seen_ns);
-	if (guest->lie != CAGMA_LIE_NONE || cagma_less(now_ns, heard_ns) <=
+		link->excused_ns = now_ns;
+	heard_ns = cagma_max(link->excused_ns, link->heard_ns);
+	if (cagma_less(now_ns, heard_ns) <=
 	    SILENT_TIMES * loop->config->tuning.stale_ns)
 		return;
-	guest->lie = guest->track.last_impossible ? CAGMA_LIE_IMPOSSIBLE :
-						    CAGMA_LIE_SILENT;
+	let_go(loop, link, link == guest->source &&
+			   guest->track.last_impossible ?
+				   CAGMA_LIE_IMPOSSIBLE : CAGMA_LIE_SILENT);
+}
+
+/* The regular look at a link, whether it had an event or not. */
+static void look_at(struct cagma_loop *loop, struct cagma_link *link,
+		    uint64_t now_ns, bool refill)
+{
+	if (refill)
+		link->tokens = TOKENS_PER_S;
+	serve_link(loop, link);
+	judge_silence(loop, link, now_ns);
+	if (link->masked && link->tokens) {
+		link->masked = false;
+		link->transport->unmask(link);
+	}
 }
 
 /* Somebody else's target is the target now; we plan anew, later. */
@@ -350,24 +476,22 @@ static void look_for_foreign(struct cagma_loop *loop, struct cagma_guest *guest,
 static void tick(struct cagma_loop *loop)
 {
 	uint64_t now_ns = cagma_now_ns();
-	bool busy;
+	bool busy, refill;
 
 	atomic_fetch_add(&loop->beats, 1);
 	if (!cagma_pass_refresh(loop))
 		return;
-	refill_tokens(loop, now_ns);
+	refill = is_refill(loop, now_ns);
 	for (size_t i = 0; i < loop->guest_count; i++) {
 		struct cagma_guest *guest = loop->guests[i];
 
 		guest->denied = false;
-		serve_guest(loop, guest);
-		judge_silence(loop, guest, now_ns);
+		for (int rank = 0; rank < CAGMA_RANKS; rank++)
+			if (guest->link[rank])
+				look_at(loop, guest->link[rank], now_ns,
+					refill);
 		look_for_foreign(loop, guest, now_ns);
 		cagma_track_close(&guest->track, now_ns);
-		if (guest->masked && guest->tokens) {
-			guest->masked = false;
-			cagma_channel_unmask(guest->channel);
-		}
 	}
 	busy = settle_all(loop, now_ns);
 	if (now_ns >= loop->next_pass_ns)
@@ -404,7 +528,7 @@ static void on_event(struct cagma_loop *loop, void *source)
 		if (read(loop->timer_fd, &expired, sizeof(expired)) > 0)
 			tick(loop);
 	} else {
-		on_channel(loop, source);
+		on_link(loop, source);
 	}
 }
 
@@ -426,7 +550,7 @@ void cagma_loop_once(struct cagma_loop *loop, int timeout_ms)
 		cagma_clock_hold();
 		on_event(loop, events[i].data.ptr);
 	}
-	/* Only now: an event of this batch may have named a guest. */
+	/* Only now: an event of this batch may have named a link. */
 	reap(loop);
 	cagma_clock_release();
 	flush(loop);
@@ -439,11 +563,12 @@ static bool wind_down(struct cagma_loop *loop)
 
 	for (size_t i = 0; i < loop->guest_count; i++) {
 		struct cagma_guest *guest = loop->guests[i];
+		struct cagma_link *link = guest->source;
 
-		if (guest->armed)
-			cagma_reader_disarm(&guest->reader);
-		guest->armed = false;
-		drain(loop, guest, cagma_now_ns());
+		if (link->armed)
+			link->transport->disarm(link);
+		link->armed = false;
+		drain(loop, link, cagma_now_ns());
 		waiting |= guest->reaction.count < guest->answered;
 	}
 	return waiting;
@@ -457,7 +582,7 @@ void cagma_loop_run(struct cagma_loop *loop)
 	for (int i = 0; i < WIND_DOWN_STEPS && wind_down(loop); i++)
 		poll(NULL, 0, WIND_DOWN_STEP_MS);
 	while (loop->guest_count)
-		release_guest(loop, loop->guest_count - 1);
+		release_links(loop, loop->guests[loop->guest_count - 1], true);
 	flush(loop);
 }
 

@@ -27,8 +27,8 @@ struct cagma_loop {
 	struct cagma_actuator actuator;
 	struct cagma_trace *trace;
 	struct cagma_journal *journal;	/* NULL: none */
-	struct cagma_queue *attached;	/* from the store: guests to serve */
-	struct cagma_queue *released;	/* to the store: guests to unmap */
+	struct cagma_queue *attached;	/* from the store: links to use */
+	struct cagma_queue *released;	/* to the store: links to close */
 	struct cagma_queue asked;	/* of struct cagma_status */
 
 	int epoll_fd;
@@ -36,6 +36,7 @@ struct cagma_loop {
 	int signal_fd;
 	atomic_uint_fast64_t beats;	/* it runs: for the watchdog */
 	bool stop;
+	bool leaving;			/* some link is to be let go */
 	bool paused;			/* by the operator: change nothing */
 	uint64_t start_ns;
 	uint64_t next_pass_ns;
@@ -70,7 +71,7 @@ int cagma_loop_init(struct cagma_loop *loop, const struct cagma_config *config,
 		    struct cagma_queue *released, bool dry_run);
 void cagma_loop_destroy(struct cagma_loop *loop);
 
-/* Until SIGINT or SIGTERM. Afterwards every guest is in `released`. */
+/* Until SIGINT or SIGTERM. Afterwards every link is in `released`. */
 void cagma_loop_run(struct cagma_loop *loop);
 
 /* One round of waiting (at most `timeout_ms`) and serving; for tests. */

@@ -39,6 +39,7 @@ static void refresh_guest(struct cagma_loop *loop, struct cagma_guest *guest)
 
 	guest->present = facts && !facts->dying &&
 			 !memcmp(facts->uuid, guest->uuid, CAGMA_UUID_BYTES);
+	loop->leaving |= !guest->present;
 	if (!guest->present)
 		return;
 	guest->facts = *facts;

@@ -11,25 +11,6 @@
 
 _Static_assert(CAGMA_READER_BATCH == CAGMA_SLOT_COUNT, "one batch is a ring");
 
-const char *cagma_lie_name(enum cagma_lie lie)
-{
-	static const char *const names[CAGMA_LIE_COUNT] = {
-		[CAGMA_LIE_NONE] = "none",
-		[CAGMA_LIE_MAGIC] = "wrong-magic",
-		[CAGMA_LIE_VERSION] = "unknown-version",
-		[CAGMA_LIE_LAYOUT] = "wrong-layout",
-		[CAGMA_LIE_EPOCH] = "wrong-epoch",
-		[CAGMA_LIE_HEAD] = "head-went-back",
-		[CAGMA_LIE_TORN] = "torn-too-long",
-		[CAGMA_LIE_SILENT] = "silent",
-		[CAGMA_LIE_IMPOSSIBLE] = "impossible-samples",
-		[CAGMA_LIE_CHANNEL] = "broken-channel",
-		[CAGMA_LIE_CLOSED] = "closed-by-guest",
-	};
-
-	return lie < CAGMA_LIE_COUNT ? names[lie] : "unknown";
-}
-
 size_t cagma_reader_dead_offset(void)
 {
 	return offsetof(struct cagma_page, doorbell.dom0_alive);

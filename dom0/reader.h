@@ -11,25 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lie.h"
+#include "order.h"
 #include "sample.h"
-
-/* What a page did to be refused. Shown to the operator by name. */
-enum cagma_lie {
-	CAGMA_LIE_NONE,
-	CAGMA_LIE_MAGIC,	/* no CAGMA page */
-	CAGMA_LIE_VERSION,	/* a version this daemon doesn't know */
-	CAGMA_LIE_LAYOUT,	/* slot count or size isn't the version's */
-	CAGMA_LIE_EPOCH,	/* not the epoch that was offered */
-	CAGMA_LIE_HEAD,		/* the head went backwards */
-	CAGMA_LIE_TORN,		/* no readable slot for too long */
-	CAGMA_LIE_SILENT,	/* no sample for too long */
-	CAGMA_LIE_IMPOSSIBLE,	/* for too long, none that could be true */
-	CAGMA_LIE_CHANNEL,	/* no lie: its channel can't be read */
-	CAGMA_LIE_CLOSED,	/* no lie: the guest closes the page */
-	CAGMA_LIE_COUNT
-};
-
-const char *cagma_lie_name(enum cagma_lie lie);
 
 struct cagma_page;
 
@@ -57,13 +41,6 @@ enum cagma_lie cagma_reader_attach(struct cagma_reader *reader, void *page,
 /* Orders to the guest; the first ones also announce this daemon. */
 void cagma_reader_announce(struct cagma_reader *reader);
 void cagma_reader_leave(struct cagma_reader *reader);
-
-struct cagma_order {
-	uint64_t target_pages;
-	uint64_t threshold_pages;
-	uint32_t answered_event;
-	bool denied;
-};
 
 void cagma_reader_mail(struct cagma_reader *reader,
 		       const struct cagma_order *order);

@@ -11,6 +11,7 @@
 #include <urcu.h>
 
 #include "clock.h"
+#include "granted.h"
 #include "log.h"
 #include "loop.h"
 #include "offer.h"
@@ -30,20 +31,25 @@
 #define MIRROR_AGAIN_NS	(2 * CAGMA_NS_PER_S)
 #define STACK_BYTES	((size_t)256 * 1024)
 
-/* A domain seen in the latest listing. */
-struct seen {
-	uint16_t domid;
-	uint8_t uuid[CAGMA_UUID_BYTES];
+/* One transport of a domain. */
+struct way {
 	bool attached;
-	bool listed;
 	uint64_t look_ns;	/* not before this */
 	uint64_t wait_ns;	/* latest interval without an offer */
 	uint64_t refused_ns;	/* latest interval after a refusal */
 	uint64_t attached_ns;	/* since when */
 	const char *reason;	/* why it was refused last; NULL: it wasn't */
 	uint32_t refusals;
+};
+
+/* A domain seen in the latest listing. */
+struct seen {
+	uint16_t domid;
+	uint8_t uuid[CAGMA_UUID_BYTES];
+	bool listed;
+	struct way way[CAGMA_RANKS];
 	struct cagma_guest *unmirrored;	/* its target isn't in xenstore yet */
-	char name[CAGMA_NAME_BYTES];	/* if it was refused */
+	char name[CAGMA_NAME_BYTES];	/* once it was attached or refused */
 	uint64_t log_ns;	/* its lines are paid for until then */
 	uint32_t unlogged;	/* lines left out since the last */
 };
@@ -80,8 +86,8 @@ static bool may_log(struct seen *seen, uint64_t now_ns)
 	return true;
 }
 
-static void tell(struct seen *seen, uint64_t now_ns, int priority,
-		 const char *name, const char *what, const char *reason)
+static void tell(struct seen *seen, enum cagma_rank rank, uint64_t now_ns,
+		 int priority, const char *what, const char *reason)
 {
 	char left_out[48] = "";
 
@@ -92,8 +98,9 @@ static void tell(struct seen *seen, uint64_t now_ns, int priority,
 			 " (%" PRIu32 " lines of it were left out)",
 			 seen->unlogged);
 	seen->unlogged = 0;
-	cagma_log(priority, "%s (domain %u) is %s%s%s%s", name, seen->domid,
-		  what, *reason ? ": " : "", reason, left_out);
+	cagma_log(priority, "%s (domain %u) is %s%s%s [%s]%s", seen->name,
+		  seen->domid, what, *reason ? ": " : "", reason,
+		  cagma_transport_name(rank), left_out);
 }
 
 /* ---- attaching ---- */
@@ -138,11 +145,9 @@ static int check_owner(struct cagma_store *store, uint16_t domid)
 
 static int read_limits(struct cagma_store *store, struct cagma_guest *guest)
 {
-	int err;
+	int err = read_pages(store->xs, guest->domid, "memory/target",
+			     &guest->target_pages);
 
-	read_name(store->xs, guest->domid, guest->name);
-	err = read_pages(store->xs, guest->domid, "memory/target",
-			 &guest->target_pages);
 	if (!err)
 		err = read_pages(store->xs, guest->domid, "memory/static-max",
 				 &guest->static_max_pages);
@@ -161,170 +166,206 @@ static uint32_t random_seed(void)
 	return seed;
 }
 
-static void unmap(struct cagma_store *store, struct cagma_guest *guest)
+static bool is_attached(const struct seen *seen)
 {
-	int err = guest->page ? cagma_grants_unmap(store->grants, guest->page) :
-				0;
-
-	if (err)
-		cagma_log(LOG_ERR, "the page of domain %u cannot be unmapped: %s",
-			  guest->domid, strerror(-err));
-	cagma_channel_close(guest->channel);
-	free(guest);
+	for (int rank = 0; rank < CAGMA_RANKS; rank++)
+		if (seen->way[rank].attached)
+			return true;
+	return false;
 }
 
-/*
- * The channel first: the kernel signals it when the mapping goes. NULL, or why
- * the page is no good.
- */
-static const char *map(struct cagma_store *store, struct cagma_guest *guest,
-		       const struct cagma_offer *offer)
+/* NULL, or why the domain can't be one of our guests. */
+static const char *make_guest(struct cagma_store *store, struct seen *seen,
+			      struct cagma_guest **out)
 {
-	if (cagma_channel_open(&guest->channel, guest->domid, offer->port))
-		return "cannot-bind-port";
-	if (cagma_grants_map(store->grants, guest->domid, offer->gref,
-			     cagma_reader_dead_offset(), guest->channel,
-			     &guest->page))
-		return "cannot-map-grant";
-	guest->lie = cagma_reader_attach(&guest->reader, guest->page,
-					 offer->epoch, random_seed());
-	return guest->lie ? cagma_lie_name(guest->lie) : NULL;
-}
-
-/* NULL, or why the guest is not attached. */
-static const char *attach(struct cagma_store *store, struct seen *seen,
-			  const struct cagma_offer *offer, uint64_t now_ns)
-{
-	struct cagma_guest *guest = calloc(1, sizeof(*guest));
-	const char *reason;
+	struct cagma_guest *guest;
 	int err;
 
+	/* M7: it would die when it touches more than there is. */
+	if (cagma_xen_unbacked(store->xen, seen->domid))
+		return "populate-on-demand";
+	guest = calloc(1, sizeof(*guest));
 	if (!guest)
 		return "out-of-memory";
 	guest->domid = seen->domid;
 	memcpy(guest->uuid, seen->uuid, sizeof(guest->uuid));
+	memcpy(guest->name, seen->name, sizeof(guest->name));
 	err = read_limits(store, guest);
-	/* M7: it would die when it touches more than there is. */
-	if (cagma_xen_unbacked(store->xen, guest->domid))
-		reason = "populate-on-demand";
-	else if (err)
-		reason = err == -EPERM ? "writable-limits" : "no-limits";
-	else
-		reason = map(store, guest, offer);
-	if (reason) {
-		unmap(store, guest);
-		return reason;
+	if (err) {
+		free(guest);
+		return err == -EPERM ? "writable-limits" : "no-limits";
 	}
-	tell(seen, now_ns, LOG_INFO, guest->name, "attached", "");
-	cagma_queue_push(store->attached, &guest->handover_node);
+	*out = guest;
 	return NULL;
 }
 
-/* False: there is none. *reason: there is one and it is no good. */
-static bool look(struct cagma_store *store, const struct seen *seen,
-		 struct cagma_offer *offer, const char **reason)
+/* Not a reason, but that there is nothing to be opened. */
+static const char nothing[] = "nothing";
+
+/* What was found in xenstore, before anything is opened. */
+struct found {
+	struct cagma_offer offer;
+};
+
+static const char *look_for_page(struct cagma_store *store,
+				 const struct seen *seen, struct found *found)
 {
 	char text[CAGMA_OFFER_MAX];
 	int len = cagma_xs_read(store->xs, seen->domid, CAGMA_OFFER_NODE, text,
 				sizeof(text));
 
-	if (len < 0 || cagma_offer_parse(text, offer))
-		*reason = "bad-offer";
-	else if (offer->version != CAGMA_PAGE_VERSION)
-		*reason = "unknown-version";
-	else
-		*reason = NULL;
-	return len != -ENOENT;
+	if (len == -ENOENT)
+		return nothing;
+	if (len < 0 || cagma_offer_parse(text, &found->offer))
+		return "bad-offer";
+	if (found->offer.version != CAGMA_PAGE_VERSION)
+		return "unknown-version";
+	return NULL;
 }
 
-static void wait_for_offer(struct seen *seen, uint64_t now_ns)
+static const char *open_page(struct cagma_store *store, const struct seen *seen,
+			     const struct found *found,
+			     struct cagma_link **link)
 {
-	seen->wait_ns = cagma_clamp(2 * seen->wait_ns, LOOK_NS,
-				    NO_OFFER_MAX_NS);
-	seen->look_ns = now_ns + seen->wait_ns;
+	return cagma_granted_open(link, store->grants, seen->domid,
+				  &found->offer, random_seed());
 }
 
-static void pardon(struct cagma_store *store, struct seen *seen)
+/* How a transport is found and opened: NULL, or why not. */
+static const struct {
+	const char *(*look)(struct cagma_store *store, const struct seen *seen,
+			    struct found *found);
+	const char *(*open)(struct cagma_store *store, const struct seen *seen,
+			    const struct found *found,
+			    struct cagma_link **link);
+} ways[CAGMA_RANKS] = {
+	[CAGMA_RANK_PAGE] = { look_for_page, open_page },
+};
+
+/* NULL, `nothing`, or why it was refused. */
+static const char *attach(struct cagma_store *store, struct seen *seen,
+			  enum cagma_rank rank)
 {
-	store->quarantine_changed |= seen->reason != NULL;
-	seen->reason = NULL;
+	struct cagma_guest *guest = NULL;
+	struct cagma_link *link;
+	struct found found;
+	const char *reason = ways[rank].look(store, seen, &found);
+
+	if (reason == nothing)
+		return nothing;
+	read_name(store->xs, seen->domid, seen->name);
+	if (!reason && !is_attached(seen))
+		reason = make_guest(store, seen, &guest);
+	if (!reason)
+		reason = ways[rank].open(store, seen, &found, &link);
+	if (reason) {
+		free(guest);
+		return reason;
+	}
+	memcpy(link->uuid, seen->uuid, sizeof(link->uuid));
+	link->guest = guest;
+	cagma_queue_push(store->attached, &link->handover_node);
+	return NULL;
 }
 
-static void judge_conduct(struct cagma_store *store, struct seen *seen,
+static void wait_for_offer(struct way *way, uint64_t now_ns)
+{
+	way->wait_ns = cagma_clamp(2 * way->wait_ns, LOOK_NS, NO_OFFER_MAX_NS);
+	way->look_ns = now_ns + way->wait_ns;
+}
+
+static void pardon(struct cagma_store *store, struct way *way)
+{
+	store->quarantine_changed |= way->reason != NULL;
+	way->reason = NULL;
+}
+
+static void judge_conduct(struct cagma_store *store, struct way *way,
 			  uint64_t now_ns)
 {
-	if (now_ns - seen->attached_ns <= FORGIVEN_NS)
+	if (now_ns - way->attached_ns <= FORGIVEN_NS)
 		return;
-	seen->refused_ns = 0;
-	pardon(store, seen);
+	way->refused_ns = 0;
+	pardon(store, way);
 }
 
 /* Tried again later and later: a short attachment in between changes nothing. */
-static void refuse(struct cagma_store *store, struct seen *seen,
+static void refuse(struct cagma_store *store, struct way *way,
 		   const char *reason, uint64_t now_ns)
 {
-	seen->refused_ns = cagma_clamp(2 * seen->refused_ns, REFUSED_MIN_NS,
-				       atomic_load(&store->retry_max_ns));
-	seen->look_ns = now_ns + seen->refused_ns;
-	seen->reason = reason;
-	seen->refusals++;
-	read_name(store->xs, seen->domid, seen->name);
+	way->refused_ns = cagma_clamp(2 * way->refused_ns, REFUSED_MIN_NS,
+				      atomic_load(&store->retry_max_ns));
+	way->look_ns = now_ns + way->refused_ns;
+	way->reason = reason;
+	way->refusals++;
 	store->quarantine_changed = true;
 }
 
 static void try_one(struct cagma_store *store, struct seen *seen,
-		    uint64_t now_ns)
+		    enum cagma_rank rank, uint64_t now_ns)
 {
-	struct cagma_offer offer;
+	struct way *way = &seen->way[rank];
 	const char *reason;
 
-	if (seen->attached)
-		judge_conduct(store, seen, now_ns);
-	if (seen->attached || now_ns < seen->look_ns)
+	if (way->attached)
+		judge_conduct(store, way, now_ns);
+	if (way->attached || now_ns < way->look_ns)
 		return;
-	if (!look(store, seen, &offer, &reason)) {
-		wait_for_offer(seen, now_ns);
-		pardon(store, seen);
-		return;
+	reason = attach(store, seen, rank);
+	if (reason == nothing) {
+		wait_for_offer(way, now_ns);
+		pardon(store, way);
+	} else if (reason) {
+		refuse(store, way, reason, now_ns);
+		tell(seen, rank, now_ns, LOG_WARNING, "not attached", reason);
+	} else {
+		tell(seen, rank, now_ns, LOG_INFO, "attached", "");
+		way->attached = true;
+		way->attached_ns = now_ns;
+		way->wait_ns = 0;
+		store->quarantine_changed |= way->reason != NULL;
 	}
-	if (!reason)
-		reason = attach(store, seen, &offer, now_ns);
-	if (reason) {
-		refuse(store, seen, reason, now_ns);
-		tell(seen, now_ns, LOG_WARNING, seen->name, "not attached",
-		     reason);
-		return;
-	}
-	seen->attached = true;
-	seen->attached_ns = now_ns;
-	seen->wait_ns = 0;
-	store->quarantine_changed |= seen->reason != NULL;
+}
+
+static void try_all(struct cagma_store *store, struct seen *seen,
+		    uint64_t now_ns)
+{
+	for (int rank = 0; rank < CAGMA_RANKS; rank++)
+		try_one(store, seen, (enum cagma_rank)rank, now_ns);
 }
 
 /* ---- what the operator is told of them ---- */
 
+static void list_ways(struct cagma_quarantine *q, const struct seen *seen)
+{
+	for (int rank = 0; rank < CAGMA_RANKS; rank++) {
+		const struct way *way = &seen->way[rank];
+		struct cagma_quarantined *entry = &q->entry[q->count];
+
+		if (!way->reason)
+			continue;
+		entry->domid = seen->domid;
+		entry->rank = (enum cagma_rank)rank;
+		entry->reason = way->reason;
+		entry->attached = way->attached;
+		entry->refusals = way->refusals;
+		entry->retry_ns = way->look_ns;
+		memcpy(entry->name, seen->name, sizeof(entry->name));
+		q->count++;
+	}
+}
+
 static struct cagma_quarantine *list_refused(const struct cagma_store *store)
 {
 	struct cagma_quarantine *q =
-		malloc(sizeof(*q) + store->seen_count * sizeof(q->entry[0]));
+		malloc(sizeof(*q) + store->seen_count * CAGMA_RANKS *
+					    sizeof(q->entry[0]));
 
 	if (!q)
 		return NULL;
 	q->count = 0;
-	for (size_t i = 0; i < store->seen_count; i++) {
-		const struct seen *seen = &store->seen[i];
-		struct cagma_quarantined *entry = &q->entry[q->count];
-
-		if (!seen->reason)
-			continue;
-		entry->domid = seen->domid;
-		entry->reason = seen->reason;
-		entry->attached = seen->attached;
-		entry->refusals = seen->refusals;
-		entry->retry_ns = seen->look_ns;
-		memcpy(entry->name, seen->name, sizeof(entry->name));
-		q->count++;
-	}
+	for (size_t i = 0; i < store->seen_count; i++)
+		list_ways(q, &store->seen[i]);
 	return q;
 }
 
@@ -382,8 +423,9 @@ static void forget(struct cagma_store *store)
 	for (size_t i = store->seen_count; i-- > 0;) {
 		struct seen *seen = &store->seen[i];
 
-		if (!seen->listed && !seen->attached) {
-			pardon(store, seen);
+		if (!seen->listed && !is_attached(seen)) {
+			for (int rank = 0; rank < CAGMA_RANKS; rank++)
+				pardon(store, &seen->way[rank]);
 			*seen = store->seen[--store->seen_count];
 		} else {
 			seen->listed = false;
@@ -405,7 +447,7 @@ static void look_for_guests(struct cagma_store *store, uint64_t now_ns)
 			list(store, &store->domains[i]);
 	for (size_t i = 0; i < store->seen_count; i++)
 		if (store->seen[i].listed)
-			try_one(store, &store->seen[i], now_ns);
+			try_all(store, &store->seen[i], now_ns);
 	forget(store);
 }
 
@@ -475,25 +517,31 @@ static void mirror_again(struct cagma_store *store, uint64_t now_ns)
 	cagma_log(LOG_NOTICE, "xenstore has all targets again");
 }
 
-static void release_one(struct cagma_store *store, struct cagma_guest *guest,
+static void release_one(struct cagma_store *store, struct cagma_link *link,
 			uint64_t now_ns)
 {
-	struct seen *seen = find_seen(store, guest->domid, guest->uuid);
-	bool lied = guest->lie && guest->lie != CAGMA_LIE_CLOSED &&
-		    guest->lie != CAGMA_LIE_EPOCH;
+	struct seen *seen = find_seen(store, link->domid, link->uuid);
+	enum cagma_rank rank = link->transport->rank;
+	bool lied = link->lie && link->lie != CAGMA_LIE_CLOSED &&
+		    link->lie != CAGMA_LIE_EPOCH;
+	const char *reason = link->lie ? cagma_lie_name(link->lie) : "";
 
 	if (seen) {
-		tell(seen, now_ns, lied ? LOG_WARNING : LOG_INFO, guest->name,
-		     "detached", guest->lie ? cagma_lie_name(guest->lie) : "");
-		seen->attached = false;
-		seen->unmirrored = NULL;
-		judge_conduct(store, seen, now_ns);
+		struct way *way = &seen->way[rank];
+
+		tell(seen, rank, now_ns, lied ? LOG_WARNING : LOG_INFO,
+		     "detached", reason);
+		way->attached = false;
+		if (link->guest)
+			seen->unmirrored = NULL;
+		judge_conduct(store, way, now_ns);
 		if (lied)
-			refuse(store, seen, cagma_lie_name(guest->lie), now_ns);
+			refuse(store, way, reason, now_ns);
 		else
-			seen->look_ns = now_ns + LOOK_NS;
+			way->look_ns = now_ns + LOOK_NS;
 	}
-	unmap(store, guest);
+	free(link->guest);
+	link->transport->close(link);
 }
 
 static void release_all(struct cagma_store *store, uint64_t now_ns)
@@ -504,7 +552,7 @@ static void release_all(struct cagma_store *store, uint64_t now_ns)
 	while ((node = cagma_queue_pop(&store->released))) {
 		/* A guest's last mirror was queued before it was released. */
 		mirror_all(store, now_ns);
-		release_one(store, cagma_container_of(node, struct cagma_guest,
+		release_one(store, cagma_container_of(node, struct cagma_link,
 						      handover_node),
 			    now_ns);
 	}

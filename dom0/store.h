@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The store thread: everything slow. It looks for offers of guests that aren't
- * attached yet, maps their pages and hands them to the loop; writes targets to
- * xenstore behind the loop's back; unmaps what the loop gives back. It keeps no
- * watches: a guest can't fill a queue of ours by writing to xenstore, and an
- * attached guest causes no xenstore traffic at all.
+ * The store thread: everything slow. It looks for what guests offer, opens links
+ * and hands them to the loop; writes targets to xenstore behind the loop's back;
+ * closes what the loop gives back. It keeps no watches: a guest can't fill a
+ * queue of ours by writing to xenstore, and an attached guest causes no xenstore
+ * traffic at all.
  */
 #ifndef CAGMA_STORE_H
 #define CAGMA_STORE_H
@@ -19,12 +19,13 @@
 struct cagma_store;
 
 /*
- * A domain whose page was refused and will be tried again; or that was, and is
- * on probation until it has been attached for a minute.
+ * A domain whose page, or whatever it offered, was refused and will be tried
+ * again; or that was, and is on probation until it has been attached for a minute.
  */
 struct cagma_quarantined {
 	uint16_t domid;
 	char name[CAGMA_NAME_BYTES];	/* printable ASCII */
+	enum cagma_rank rank;		/* of the transport */
 	const char *reason;		/* a constant: what was wrong */
 	uint32_t refusals;		/* so far */
 	bool attached;			/* again: on probation */
@@ -38,8 +39,8 @@ struct cagma_quarantine {
 
 /*
  * Opens xenstore and the grant device and starts the thread. Guests that can
- * be served are pushed to `attached`; the caller pushes targets to mirror to
- * cagma_store_mirror() and guests to give up to cagma_store_released().
+ * be served are pushed to `attached`, as links; the caller pushes targets to mirror
+ * to cagma_store_mirror() and links to close to cagma_store_released().
  */
 int cagma_store_start(struct cagma_store **store,
 		      const struct cagma_config *config,

@@ -22,6 +22,7 @@ static const struct {
 	[CAGMA_TRACE_HOST] = { "host", NULL, {
 		"free_kib", "spare_kib", "reserve_kib" } },
 	[CAGMA_TRACE_ATTACH] = { "attach", NULL, { NULL } },
+	[CAGMA_TRACE_SOURCE] = { "source", "transport", { NULL } },
 	[CAGMA_TRACE_DETACH] = { "detach", "reason", { NULL } },
 	[CAGMA_TRACE_EMERGENCY] = { "emergency", "reason", {
 		"event", "avail_kib", "old_kib", "new_kib" } },

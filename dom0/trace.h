@@ -16,6 +16,7 @@ enum cagma_trace_kind {
 	CAGMA_TRACE_GUEST,	/* alloc, avail, target, cma KiB; in, out; kicks */
 	CAGMA_TRACE_HOST,	/* free, spare, reserve KiB */
 	CAGMA_TRACE_ATTACH,
+	CAGMA_TRACE_SOURCE,	/* text = transport */
 	CAGMA_TRACE_DETACH,	/* text = reason */
 	CAGMA_TRACE_EMERGENCY,	/* event, avail, old, new KiB; text = reason */
 	CAGMA_TRACE_TARGET,	/* old, new KiB; text = why */

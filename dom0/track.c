@@ -89,6 +89,11 @@ bool cagma_track_add(struct cagma_track *track,
 	return true;
 }
 
+void cagma_track_turn(struct cagma_track *track)
+{
+	track->any = false;
+}
+
 static bool is_early(const struct cagma_track *track, uint64_t now_ns)
 {
 	const struct cagma_point *last;

@@ -42,6 +42,9 @@ bool cagma_track_add(struct cagma_track *track,
 		     const struct cagma_sample *sample, uint64_t most_pages,
 		     uint64_t now_ns);
 
+/* The next sample is another source's: its counters begin anew. */
+void cagma_track_turn(struct cagma_track *track);
+
 /*
  * Closes the batch that was read at `now_ns`: its samples become a point. Does
  * nothing if the point before is too young, so that frequent reading doesn't

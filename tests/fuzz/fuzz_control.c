@@ -24,6 +24,7 @@ int fuzz_poll(struct pollfd *fds, nfds_t count, int timeout);
 #include "clients.h"
 #include "clock.h"
 #include "fuzz.h"
+#include "granted.h"
 
 #define GUESTS_MAX	80	/* more than fit in the first try */
 
@@ -33,6 +34,7 @@ static struct cagma_options options;
 static struct cagma_requests requests;
 static struct cagma_clients clients;
 static struct cagma_guest guests[GUESTS_MAX];
+static struct cagma_link links[GUESTS_MAX];
 static struct cagma_guest *table[GUESTS_MAX];
 static struct cagma_quarantine *quarantine;
 
@@ -84,7 +86,8 @@ static void fill_quarantine(uint8_t seed)
 	}
 }
 
-static void fill_guest(struct cagma_guest *guest, uint8_t seed)
+static void fill_guest(struct cagma_guest *guest, struct cagma_link *link,
+		       uint8_t seed)
 {
 	uint64_t word = seed * UINT64_C(0x0101010101010101);
 
@@ -99,7 +102,12 @@ static void fill_guest(struct cagma_guest *guest, uint8_t seed)
 	guest->max_pages = word;
 	guest->track.any = seed & 1;
 	guest->track.last.available_pages = word;
-	guest->reader.lost = word;
+	guest->source = guest->link[CAGMA_RANK_PAGE] = link;
+	*link = (struct cagma_link){
+		.transport = &cagma_transport_granted,
+		.guest = guest,
+		.lost = word,
+	};
 	for (unsigned int i = 0; i < seed % 20; i++)
 		cagma_records_add(&guest->records, &(struct cagma_record){
 			.time_ns = word,
@@ -114,7 +122,7 @@ static void fill_guest(struct cagma_guest *guest, uint8_t seed)
 static void fill_loop(size_t count, uint8_t seed)
 {
 	for (size_t i = 0; i < count; i++)
-		fill_guest(&guests[i], (uint8_t)(seed + i));
+		fill_guest(&guests[i], &links[i], (uint8_t)(seed + i));
 	fill_quarantine(seed);
 	loop.guest_count = count;
 	loop.paused = false;

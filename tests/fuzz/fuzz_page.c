@@ -15,15 +15,8 @@
 #include "reader.c"
 
 #include "fuzz.h"
-
-static enum cagma_lie checked_drain(struct cagma_reader *reader,
-				    struct cagma_sample *samples,
-				    size_t *count);
-
-#define cagma_reader_drain checked_drain
 #include "loop.c"
 #include "pass.c"
-#undef cagma_reader_drain
 
 #define GUESTS		3	/* the liar and two that are honest */
 #define STEPS_MAX	256
@@ -36,6 +29,8 @@ static struct cagma_config config;
 static struct cagma_trace trace;
 static struct cagma_loop loop;
 static struct cagma_guest guest;
+static struct cagma_reader reader;
+static struct cagma_link way;
 static struct cagma_guest_view views[GUESTS];
 static struct cagma_decision decisions[GUESTS];
 
@@ -197,27 +192,33 @@ static bool was_read(size_t *i, uint32_t *n, uint32_t end,
 	return false;
 }
 
-static enum cagma_lie checked_drain(struct cagma_reader *reader,
+static enum cagma_lie checked_drain(struct cagma_link *link, uint64_t time_ns,
 				    struct cagma_sample *samples, size_t *count)
 {
-	const struct cagma_reader before = *reader;
+	const struct cagma_reader before = reader;
 	enum cagma_lie lie;
 	uint32_t n;
 	size_t i = 0;
 
+	fuzz_must(link == &way && time_ns == now_ns);
 	expect_loads(DRAIN_LOADS);
-	lie = cagma_reader_drain(reader, samples, count);
+	lie = cagma_reader_drain(&reader, samples, count);
 	fuzz_must(lie < CAGMA_LIE_COUNT);
 	fuzz_must(*count <= CAGMA_READER_BATCH);
-	fuzz_must(reader->next - before.next <= INT32_MAX);
-	fuzz_must(reader->next - before.next ==
-		  *count + (reader->torn - before.torn) +
-			  (uint32_t)(reader->lost - before.lost));
-	n = before.next + (uint32_t)(reader->lost - before.lost);
+	fuzz_must(reader.next - before.next <= INT32_MAX);
+	fuzz_must(reader.next - before.next ==
+		  *count + (reader.torn - before.torn) +
+			  (uint32_t)(reader.lost - before.lost));
+	n = before.next + (uint32_t)(reader.lost - before.lost);
 	for (size_t s = 0; s < *count; s++)
-		fuzz_must(was_read(&i, &n, reader->next, &samples[s]));
+		fuzz_must(was_read(&i, &n, reader.next, &samples[s]));
 	return lie;
 }
+
+static const struct cagma_transport by_page = {
+	.rank = CAGMA_RANK_PAGE,
+	.drain = checked_drain,
+};
 
 /* ---- decisions ---- */
 
@@ -287,9 +288,9 @@ static void attach(void)
 	uint64_t epoch = page.header.epoch ? page.header.epoch : 1;
 
 	expect_loads(HEADER_LOADS);
-	guest.lie = cagma_reader_attach(&guest.reader, &page, epoch,
+	way.lie = cagma_reader_attach(&reader, &page, epoch,
 					(uint32_t)fuzz_take(&input, 4));
-	fuzz_must(guest.lie < CAGMA_LIE_COUNT);
+	fuzz_must(way.lie < CAGMA_LIE_COUNT);
 }
 
 static void mail(void)
@@ -300,13 +301,13 @@ static void mail(void)
 		.answered_event = guest.answered_event,
 		.denied = fuzz_byte(&input) & 1,
 	};
-	uint32_t before = guest.reader.mail_seq;
+	uint32_t before = reader.mail_seq;
 
 	expect_loads(0);
-	cagma_reader_mail(&guest.reader, &order);
-	fuzz_must(guest.reader.mail_seq && guest.reader.mail_seq % 2 == 0);
-	fuzz_must(guest.reader.mail_seq != before);
-	fuzz_must(page.mailbox.seq == guest.reader.mail_seq);
+	cagma_reader_mail(&reader, &order);
+	fuzz_must(reader.mail_seq && reader.mail_seq % 2 == 0);
+	fuzz_must(reader.mail_seq != before);
+	fuzz_must(page.mailbox.seq == reader.mail_seq);
 	fuzz_must(page.mailbox.mail.target_pages == order.target_pages);
 }
 
@@ -315,14 +316,14 @@ static void arm(void)
 	bool more;
 
 	expect_loads(1);
-	more = cagma_reader_arm(&guest.reader);
+	more = cagma_reader_arm(&reader);
 	fuzz_must(loads == 1);
-	fuzz_must(more == (loaded[0].value != guest.reader.next));
+	fuzz_must(more == (loaded[0].value != reader.next));
 }
 
 static void read_page(void)
 {
-	if (!drain(&loop, &guest, now_ns))
+	if (!drain(&loop, &way, now_ns))
 		attach();
 	note_offset(&guest, &guest.track.last);
 	fuzz_must(cagma_track_used(&guest.track) <=
@@ -361,7 +362,7 @@ static void step(void)
 		break;
 	default:
 		arm();
-		cagma_reader_disarm(&guest.reader);
+		cagma_reader_disarm(&reader);
 		break;
 	}
 }
@@ -385,6 +386,12 @@ static void reset(void)
 	page.publication.state = CAGMA_STATE_LIVE;
 	loop = (struct cagma_loop){ .config = &config, .trace = &trace };
 	memset(&guest, 0, sizeof(guest));
+	way = (struct cagma_link){
+		.transport = &by_page,
+		.guest = &guest,
+		.fd = -1,
+	};
+	guest.source = guest.link[CAGMA_RANK_PAGE] = &way;
 	guest.present = true;
 	guest.facts.alloc_pages = cagma_mib_to_pages(256);
 	guest.facts.limit_pages = cagma_mib_to_pages(1024);
@@ -402,7 +409,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	input = (struct fuzz_input){ data, size };
 	calm = UINT32_MAX;
 	attach();
-	fuzz_must(guest.lie == CAGMA_LIE_NONE);
+	fuzz_must(way.lie == CAGMA_LIE_NONE);
 	calm = fuzz_byte(&input);
 	for (int i = 0; input.size && i < STEPS_MAX; i++)
 		step();

@@ -7,6 +7,7 @@
 #include "actuate.h"
 #include "fake_host.h"
 #include "fake_xen.h"
+#include "granted.h"
 #include "unit.h"
 
 #define DOMID		3
@@ -30,16 +31,19 @@ static void refresh(void)
 	actuator.spare_pages = cagma_spare(&host, domains, 2);
 }
 
-static void map_guest(void)
+static void open_link(void)
 {
-	assert_int_equal(cagma_channel_open(&guest.channel, DOMID, fake->port),
-			 0);
-	assert_int_equal(cagma_grants_map(grants, DOMID, fake->gref,
-					  cagma_reader_dead_offset(),
-					  guest.channel, &guest.page), 0);
-	assert_int_equal(cagma_reader_attach(&guest.reader, guest.page,
-					     fake->epoch, 0), CAGMA_LIE_NONE);
-	cagma_reader_announce(&guest.reader);
+	const struct cagma_offer offer = {
+		.version = CAGMA_PAGE_VERSION,
+		.gref = fake->gref,
+		.port = fake->port,
+		.epoch = fake->epoch,
+	};
+	struct cagma_link *link;
+
+	assert_null(cagma_granted_open(&link, grants, DOMID, &offer, 0));
+	guest.link[CAGMA_RANK_PAGE] = guest.source = link;
+	link->transport->start(link);
 }
 
 /* A guest of 512 MiB on a host with 1535 MiB to spare. */
@@ -62,7 +66,7 @@ static int begin(void **state)
 	assert_int_equal(cagma_queue_init(&mirror), 0);
 	assert_int_equal(cagma_xen_open(&actuator.xen), 0);
 	assert_int_equal(cagma_grants_open(&grants), 0);
-	map_guest();
+	open_link();
 	refresh();
 	mark = fake_op_count();
 	return 0;
@@ -71,8 +75,7 @@ static int begin(void **state)
 static int end(void **state)
 {
 	(void)state;
-	cagma_grants_unmap(grants, guest.page);
-	cagma_channel_close(guest.channel);
+	guest.source->transport->close(guest.source);
 	cagma_grants_close(grants);
 	cagma_xen_close(actuator.xen);
 	cagma_queue_destroy(&mirror);
