@@ -66,8 +66,8 @@ PACKAGES_CODEGEN := gcc-aarch64-linux-gnu libc6-dev-arm64-cross \
 CORE := actuate answer baseline clients clock command config daemon debt \
 	entitle feed fields foreign granted histogram invariant journal lease lie log loop notify \
 	offer options pass policy reader record requests serve status store trace \
-	track transport
-XEN_LIBS := -lxenctrl -lxengnttab -lxenevtchn -lxenstore -lxentoollog
+	track transport vchan
+XEN_LIBS := -lxenctrl -lxengnttab -lxenevtchn -lxenstore -lxenvchan -lxentoollog
 
 CORE_OBJS := $(CORE:%=$(BUILD)/obj/dom0/%.o)
 

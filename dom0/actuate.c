@@ -88,7 +88,7 @@ void cagma_actuate_mail(struct cagma_actuator *actuator,
 		.denied = guest->denied,
 	};
 
-	if (actuator->dry_run)
+	if (actuator->dry_run || !guest->aims)
 		return;
 	guest->source->transport->mail(guest->source, &order, quiet);
 	guest->mailed_threshold_pages = guest->threshold_pages;

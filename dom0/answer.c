@@ -67,6 +67,33 @@ static const char *state_of(const struct cagma_status_guest *g)
 	return g->stale ? "stale" : "live";
 }
 
+/* What only user space of the guest can see, if an agent tells. */
+static void add_pressure(struct json_object *o, bool known,
+			 const struct cagma_pressure *pressure)
+{
+	if (!known)
+		return;
+	add(o, "pressure_some_us", pressure->some_us);
+	add(o, "pressure_full_us", pressure->full_us);
+	add(o, "swap_total_kib",
+	    cagma_pages_to_kib(pressure->swap_total_pages));
+}
+
+/* The transports that are there beside the one that serves it. */
+static struct json_object *beside_json(const struct cagma_status_guest *g)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (int i = 0; i < CAGMA_RANKS; i++) {
+		enum cagma_rank rank = (enum cagma_rank)i;
+
+		if (rank != g->source && g->linked[rank])
+			json_object_array_add(list, json_object_new_string(
+						cagma_transport_name(rank)));
+	}
+	return list;
+}
+
 static struct json_object *guest_json(const struct cagma_status_guest *g)
 {
 	struct json_object *o = json_object_new_object();
@@ -74,7 +101,8 @@ static struct json_object *guest_json(const struct cagma_status_guest *g)
 	add(o, "dom", g->domid);
 	add_text(o, "name", g->name);
 	add_uuid(o, g->uuid);
-	add_text(o, "transport", "page");
+	add_text(o, "transport", cagma_transport_name(g->source));
+	json_object_object_add(o, "beside", beside_json(g));
 	add_text(o, "state", state_of(g));
 	json_object_object_add(o, "stuck", json_object_new_boolean(g->stuck));
 	add(o, "age_ms", g->age_ns / CAGMA_NS_PER_MS);
@@ -88,6 +116,7 @@ static struct json_object *guest_json(const struct cagma_status_guest *g)
 	add(o, "max_kib", cagma_pages_to_kib(g->max_pages));
 	add(o, "swap_in_pages", g->swap_in_pages);
 	add(o, "swap_out_pages", g->swap_out_pages);
+	add_pressure(o, g->has_pressure, &g->pressure);
 	add(o, "emergencies", g->emergencies);
 	add(o, "answered", g->answered);
 	add(o, "kicks", g->kicks);
@@ -112,6 +141,7 @@ static struct json_object *quarantine_json(const struct cagma_store *store)
 		add_text(o, "name", entry->name);
 		add_text(o, "reason", entry->reason);
 		add(o, "refusals", entry->refusals);
+		add_text(o, "transport", cagma_transport_name(entry->rank));
 		json_object_object_add(o, "attached",
 				       json_object_new_boolean(entry->attached));
 		if (!entry->attached)
@@ -283,6 +313,7 @@ cagma_answer_explanation(const struct cagma_explanation *e)
 	add(o, "dom", e->domid);
 	add_text(o, "name", e->name);
 	add(o, "changes", e->records.count);
+	add_pressure(o, e->has_pressure, &e->pressure);
 	for (uint32_t i = 0; i < cagma_records_kept(&e->records); i++)
 		json_object_array_add(list,
 			record_json(cagma_records_get(&e->records, i), now_ns));

@@ -16,17 +16,12 @@ static uint64_t most(const struct cagma_guest *guest)
 			 cagma_max(guest->max_pages, guest->target_pages));
 }
 
-bool cagma_foreign_begin(struct cagma_guest *guest)
+bool cagma_foreign_begin(struct cagma_guest *guest,
+			 const struct cagma_sample *sample)
 {
 	uint64_t least = cagma_min(guest->min_pages, guest->target_pages);
-	struct cagma_link *source = guest->source;
-	struct cagma_sample sample;
-	uint64_t aim;
+	uint64_t aim = sample->balloon_target_pages;
 
-	if (!source->transport->peek ||
-	    !source->transport->peek(source, &sample))
-		return false;
-	aim = sample.balloon_target_pages;
 	if (aim == guest->target_pages || aim < least || aim > most(guest))
 		return false;
 	guest->target_pages = aim;

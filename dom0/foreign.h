@@ -12,13 +12,15 @@
 #include <stdint.h>
 
 struct cagma_guest;
+struct cagma_sample;
 
 /*
- * The first target, before the first mail. xenstore's may be older than the
- * last mail of a daemon that was killed: what the guest aims at counts. True if
- * it is another one than xenstore's.
+ * The first target, before the first mail, by a sample from before that. What
+ * xenstore has may be older than the last mail of a daemon that was killed: what
+ * the guest aims at counts. True if it is another one than xenstore's.
  */
-bool cagma_foreign_begin(struct cagma_guest *guest);
+bool cagma_foreign_begin(struct cagma_guest *guest,
+			 const struct cagma_sample *sample);
 
 /*
  * Looks at the newest limit. xl mem-set changes it before the target: while that

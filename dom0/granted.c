@@ -69,9 +69,9 @@ static int take(struct cagma_link *link)
 	return cagma_channel_take(granted(link)->channel);
 }
 
-static void unmask(struct cagma_link *link)
+static int unmask(struct cagma_link *link)
 {
-	cagma_channel_unmask(granted(link)->channel);
+	return cagma_channel_unmask(granted(link)->channel);
 }
 
 static void close_it(struct cagma_link *link)

@@ -39,6 +39,7 @@ struct cagma_guest {
 	struct cagma_track track;
 	struct cagma_domain_facts facts;
 	bool present;			/* facts are of the latest listing */
+	bool aims;			/* it is known at what: orders may go out */
 	int64_t offset_pages;		/* Xen's count less memory/target's */
 	uint64_t target_pages;		/* of our last mail */
 	uint64_t raised_ns;		/* when that was last raised */

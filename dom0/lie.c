@@ -13,6 +13,12 @@ const char *cagma_lie_name(enum cagma_lie lie)
 		[CAGMA_LIE_TORN] = "torn-too-long",
 		[CAGMA_LIE_SILENT] = "silent",
 		[CAGMA_LIE_IMPOSSIBLE] = "impossible-samples",
+		[CAGMA_LIE_HELLO] = "no-hello",
+		[CAGMA_LIE_TURN] = "message-out-of-turn",
+		[CAGMA_LIE_TYPE] = "unknown-message",
+		[CAGMA_LIE_SIZE] = "wrong-message-size",
+		[CAGMA_LIE_SLOW] = "message-too-slow",
+		[CAGMA_LIE_INDEX] = "corrupt-ring",
 		[CAGMA_LIE_CHANNEL] = "broken-channel",
 		[CAGMA_LIE_CLOSED] = "closed-by-guest",
 	};

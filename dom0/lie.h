@@ -14,6 +14,12 @@ enum cagma_lie {
 	CAGMA_LIE_TORN,		/* no readable slot for too long */
 	CAGMA_LIE_SILENT,	/* no sample for too long */
 	CAGMA_LIE_IMPOSSIBLE,	/* for too long, none that could be true */
+	CAGMA_LIE_HELLO,	/* no greeting, or gone before it */
+	CAGMA_LIE_TURN,		/* a message where another belongs */
+	CAGMA_LIE_TYPE,		/* a message of no known type */
+	CAGMA_LIE_SIZE,		/* not the size of its type */
+	CAGMA_LIE_SLOW,		/* a message begun and not ended */
+	CAGMA_LIE_INDEX,	/* a ring's indices that can't be true */
 	CAGMA_LIE_CHANNEL,	/* no lie: its channel can't be read */
 	CAGMA_LIE_CLOSED,	/* no lie: the guest closes it */
 	CAGMA_LIE_COUNT

@@ -18,6 +18,7 @@
 #include "journal.h"
 #include "log.h"
 #include "loop.h"
+#include "msg.h"
 #include "pass.h"
 #include "status.h"
 #include "units.h"
@@ -80,6 +81,29 @@ static void note_offset(struct cagma_guest *guest,
 		guest->offset_pages = offset;
 }
 
+/* Orders to the source, the first since it is that. */
+static void start_orders(struct cagma_loop *loop, struct cagma_guest *guest)
+{
+	struct cagma_link *source = guest->source;
+
+	cagma_actuate_mail(&loop->actuator, guest, true);
+	if (source->transport->start && !loop->actuator.dry_run)
+		source->transport->start(source);
+}
+
+/* The first orders of all. `sample`: the newest of the guest; NULL: none yet. */
+static void begin_orders(struct cagma_loop *loop, struct cagma_guest *guest,
+			 const struct cagma_sample *sample)
+{
+	bool stray = sample && guest->present &&
+		     cagma_foreign_begin(guest, sample);
+
+	guest->aims = true;
+	start_orders(loop, guest);
+	if (stray && !loop->actuator.dry_run)
+		cagma_actuate_mirror(&loop->actuator, guest);
+}
+
 /* Only the source's samples count: the others are of the same memory. */
 static void hear(struct cagma_loop *loop, struct cagma_link *link,
 		 const struct cagma_sample *sample, uint64_t now_ns)
@@ -92,6 +116,8 @@ static void hear(struct cagma_loop *loop, struct cagma_link *link,
 	if (link == guest->source) {
 		if (!cagma_track_add(&guest->track, sample, most_pages, now_ns))
 			return;
+		if (!guest->aims)
+			begin_orders(loop, guest, sample);
 		note_reaction(loop, guest, sample);
 		note_event(loop, guest, sample);
 	}
@@ -108,8 +134,8 @@ static void let_go(struct cagma_loop *loop, struct cagma_link *link,
 }
 
 /* Reads what is new. False: the link is no good any more; see link->lie. */
-static bool drain(struct cagma_loop *loop, struct cagma_link *link,
-		  uint64_t now_ns)
+static bool read_link(struct cagma_loop *loop, struct cagma_link *link,
+		      uint64_t now_ns)
 {
 	struct cagma_sample samples[CAGMA_BATCH];
 	size_t count;
@@ -118,6 +144,9 @@ static bool drain(struct cagma_loop *loop, struct cagma_link *link,
 	       link->transport->drain(link, now_ns, samples, &count));
 	for (size_t i = 0; i < count; i++)
 		hear(loop, link, &samples[i], now_ns);
+	if (count && link->pressure)
+		cagma_track_know_swap(&link->guest->track,
+				      link->pressure->swap_total_pages);
 	return link->lie == CAGMA_LIE_NONE;
 }
 
@@ -135,7 +164,7 @@ static void serve_link(struct cagma_loop *loop, struct cagma_link *link)
 		if (link->armed)
 			by->disarm(link);
 		link->armed = false;
-		if (!drain(loop, link, cagma_now_ns()))
+		if (!read_link(loop, link, cagma_now_ns()))
 			return;
 		if (link->guest->open_event && cagma_pass_answers(loop))
 			cagma_pass_emergency(loop);
@@ -176,23 +205,51 @@ static void forget_source(struct cagma_guest *guest)
 	cagma_track_turn(&guest->track);
 }
 
+/* A former source that is still there: it isn't to ask, or aim, any more. */
+static void retire(struct cagma_loop *loop, struct cagma_guest *guest,
+		   struct cagma_link *link)
+{
+	const struct cagma_order order = {
+		.target_pages = guest->target_pages,
+		.answered_event = guest->open_event ? guest->open_event :
+						      guest->answered_event,
+	};
+
+	if (guest->aims && !loop->actuator.dry_run)
+		link->transport->mail(link, &order, true);
+}
+
 /* The best link becomes the source, if it isn't: its guest gets its orders. */
 static void turn(struct cagma_loop *loop, struct cagma_guest *guest)
 {
-	struct cagma_link *best = best_of(guest);
+	struct cagma_link *best = best_of(guest), *old = guest->source;
 
-	if (best == guest->source)
+	if (best == old)
 		return;
+	if (old)
+		retire(loop, guest, old);
 	guest->source = best;
 	forget_source(guest);
 	cagma_trace_event(loop->trace, CAGMA_TRACE_SOURCE, guest,
 			  cagma_transport_name(best->transport->rank), 0, 0, 0,
 			  0);
-	if (loop->actuator.dry_run)
-		return;
-	cagma_actuate_mail(&loop->actuator, guest, true);
-	if (best->transport->start)
-		best->transport->start(best);
+	if (guest->aims)
+		start_orders(loop, guest);
+}
+
+/*
+ * To a new guest. One whose transport has no memory of what it said is heard
+ * before it is told anything.
+ */
+static void greet(struct cagma_loop *loop, struct cagma_guest *guest)
+{
+	struct cagma_link *source = guest->source;
+	struct cagma_sample sample;
+
+	if (source->transport->peek)
+		begin_orders(loop, guest,
+			     source->transport->peek(source, &sample) ?
+				     &sample : NULL);
 }
 
 static void remove_guest(struct cagma_loop *loop, struct cagma_guest *guest,
@@ -217,6 +274,8 @@ static void release_link(struct cagma_loop *loop, struct cagma_link *link)
 	if (!loop->actuator.dry_run && link->transport->leave)
 		link->transport->leave(link);
 	guest->link[link->transport->rank] = NULL;
+	if (guest->source == link)
+		guest->source = NULL;
 	if (best_of(guest))
 		link->guest = NULL;
 	else
@@ -282,7 +341,7 @@ static void adopt(struct cagma_loop *loop, struct cagma_link *link)
 {
 	struct cagma_guest *guest = find_guest(loop, link);
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = link };
-	bool new = guest && guest == link->guest, stray = false;
+	bool new = guest && guest == link->guest;
 
 	if (!guest) {
 		cagma_queue_push(loop->released, &link->handover_node);
@@ -298,13 +357,10 @@ static void adopt(struct cagma_loop *loop, struct cagma_link *link)
 		insert_guest(loop, guest);
 		cagma_trace_event(loop->trace, CAGMA_TRACE_ATTACH, guest, NULL,
 				  0, 0, 0, 0);
-		guest->source = link;
-		stray = guest->present && cagma_foreign_begin(guest);
-		guest->source = NULL;
 	}
 	turn(loop, guest);
-	if (stray && !loop->actuator.dry_run)
-		cagma_actuate_mirror(&loop->actuator, guest);
+	if (new)
+		greet(loop, guest);
 	serve_link(loop, link);
 }
 
@@ -320,14 +376,22 @@ static void adopt_all(struct cagma_loop *loop)
 
 /* ---- events ---- */
 
+/* A channel that fails is of no use, or wakes us for ever: another is needed. */
+static void expect_event(struct cagma_loop *loop, struct cagma_link *link)
+{
+	link->masked = false;
+	if (link->transport->unmask(link))
+		let_go(loop, link, CAGMA_LIE_CHANNEL);
+}
+
 static void on_link(struct cagma_loop *loop, struct cagma_link *link)
 {
 	int err = link->transport->take(link);
 
+	if (err == -EAGAIN)
+		return;
 	if (err) {
-		/* It would wake the loop for ever: it needs another channel. */
-		if (err != -EAGAIN)
-			let_go(loop, link, CAGMA_LIE_CHANNEL);
+		let_go(loop, link, CAGMA_LIE_CHANNEL);
 		return;
 	}
 	link->guest->kicks++;
@@ -337,7 +401,7 @@ static void on_link(struct cagma_loop *loop, struct cagma_link *link)
 	}
 	link->tokens--;
 	serve_link(loop, link);
-	link->transport->unmask(link);
+	expect_event(loop, link);
 }
 
 struct cagma_guest *cagma_loop_find(struct cagma_loop *loop, const char *wanted)
@@ -456,10 +520,8 @@ static void look_at(struct cagma_loop *loop, struct cagma_link *link,
 		link->tokens = TOKENS_PER_S;
 	serve_link(loop, link);
 	judge_silence(loop, link, now_ns);
-	if (link->masked && link->tokens) {
-		link->masked = false;
-		link->transport->unmask(link);
-	}
+	if (link->masked && link->tokens)
+		expect_event(loop, link);
 }
 
 /* Somebody else's target is the target now; we plan anew, later. */
@@ -568,7 +630,7 @@ static bool wind_down(struct cagma_loop *loop)
 		if (link->armed)
 			link->transport->disarm(link);
 		link->armed = false;
-		drain(loop, link, cagma_now_ns());
+		read_link(loop, link, cagma_now_ns());
 		waiting |= guest->reaction.count < guest->answered;
 	}
 	return waiting;

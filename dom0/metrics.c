@@ -138,6 +138,45 @@ static void write_states(FILE *file, const struct json_object *status)
 	}
 }
 
+/* Only of guests whose agent tells. */
+static void write_pressure(FILE *file, const struct json_object *status)
+{
+	struct json_object *guest;
+
+	write_head(file, "cagma_guest_pressure_seconds_total", "counter",
+		   "Time for which some of its tasks, or all, waited for memory.");
+	for (size_t i = 0; (guest = cagma_item(status, "guests", i)); i++) {
+		static const char *const kinds[] = { "some", "full" };
+
+		for (size_t k = 0; k < 2; k++) {
+			char key[32];
+
+			snprintf(key, sizeof(key), "pressure_%s_us", kinds[k]);
+			if (!cagma_member(guest, key))
+				continue;
+			write_name(file, "cagma_guest_pressure_seconds_total",
+				   guest);
+			fprintf(file, ",kind=\"%s\"} %.15g\n", kinds[k],
+				(double)cagma_number(guest, key) / US_PER_S);
+		}
+	}
+}
+
+static void write_swap(FILE *file, const struct json_object *status)
+{
+	struct json_object *guest;
+
+	write_head(file, "cagma_guest_swap_bytes", "gauge",
+		   "Its swap space, in use or not.");
+	for (size_t i = 0; (guest = cagma_item(status, "guests", i)); i++) {
+		if (!cagma_member(guest, "swap_total_kib"))
+			continue;
+		write_name(file, "cagma_guest_swap_bytes", guest);
+		fprintf(file, "} %lld\n",
+			cagma_number(guest, "swap_total_kib") * 1024);
+	}
+}
+
 #define REACTION "cagma_guest_reaction_seconds"
 
 static void write_reaction(FILE *file, const struct json_object *guest)
@@ -178,7 +217,8 @@ static void write_quarantined(FILE *file, const struct json_object *status)
 		   "Times that a domain in quarantine or on probation was refused.");
 	for (size_t i = 0; (q = cagma_item(status, "quarantined", i)); i++) {
 		write_name(file, "cagma_refusals_total", q);
-		fprintf(file, ",reason=\"%s\"} %lld\n", cagma_text(q, "reason"),
+		fprintf(file, ",transport=\"%s\",reason=\"%s\"} %lld\n",
+			cagma_text(q, "transport"), cagma_text(q, "reason"),
 			cagma_number(q, "refusals"));
 	}
 }
@@ -209,6 +249,8 @@ void cagma_metrics_write(FILE *file, const struct json_object *status)
 	write_states(file, status);
 	for (size_t i = 0; i < sizeof(of_guest) / sizeof(of_guest[0]); i++)
 		write_of_guests(file, &of_guest[i], status);
+	write_pressure(file, status);
+	write_swap(file, status);
 	write_reactions(file, status);
 	write_quarantined(file, status);
 	write_leases(file, status);

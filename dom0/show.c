@@ -6,11 +6,27 @@
 
 /* ---- status ---- */
 
+/* "page", or "page+vchan" if there is another beside it. */
+static void name_transports(struct json_object *g, char *text, size_t size)
+{
+	struct json_object *beside;
+	int n = snprintf(text, size, "%s", cagma_text(g, "transport"));
+
+	for (size_t i = 0; (beside = cagma_item(g, "beside", i)); i++)
+		if (n >= 0 && (size_t)n < size)
+			n += snprintf(text + n, size - (size_t)n, "+%s",
+				      json_object_get_string(beside));
+}
+
 static void print_guest(struct json_object *g)
 {
-	printf("%4lld %-16s %-6s %5lld %6lld %6lld %6lld %5lld %9lld %9lld %4lld/%-4lld %8lld\n",
+	char transports[24];
+
+	name_transports(g, transports, sizeof(transports));
+	printf("%4lld %-16s %-6s %-10s %5lld %6lld %6lld %6lld %5lld %9lld %9lld %4lld/%-4lld %8lld\n",
 	       cagma_number(g, "dom"), cagma_text(g, "name"),
 	       cagma_truth(g, "stuck") ? "stuck" : cagma_text(g, "state"),
+	       transports,
 	       cagma_mib(g, "alloc_kib"), cagma_mib(g, "target_kib"),
 	       cagma_mib(g, "avail_kib"), cagma_mib(g, "cma_kib"),
 	       cagma_number(g, "age_ms"), cagma_number(g, "swap_in_pages"),
@@ -23,8 +39,8 @@ static void print_guests(struct json_object *s)
 {
 	struct json_object *guest;
 
-	printf(" dom name             state  alloc target  avail    cma   age   swap-in  swap-out answered p99\n"
-	       "                               MiB    MiB    MiB    MiB    ms     pages     pages            us\n");
+	printf(" dom name             state  by         alloc target  avail    cma   age   swap-in  swap-out answered p99\n"
+	       "                                          MiB    MiB    MiB    MiB    ms     pages     pages            us\n");
 	for (size_t i = 0; (guest = cagma_item(s, "guests", i)); i++)
 		print_guest(guest);
 }
@@ -36,10 +52,11 @@ static void print_quarantined(struct json_object *s)
 	for (size_t i = 0; (q = cagma_item(s, "quarantined", i)); i++) {
 		bool attached = cagma_truth(q, "attached");
 
-		printf("%4lld %-16s %s: %s (refused %lld times",
+		printf("%4lld %-16s %s: %s (%s, refused %lld times",
 		       cagma_number(q, "dom"), cagma_text(q, "name"),
 		       attached ? "on probation" : "quarantined",
-		       cagma_text(q, "reason"), cagma_number(q, "refusals"));
+		       cagma_text(q, "reason"), cagma_text(q, "transport"),
+		       cagma_number(q, "refusals"));
 		if (!attached)
 			printf(", next try in %lld s",
 			       cagma_number(q, "retry_ms") / 1000);
@@ -134,6 +151,18 @@ static void print_sizes(struct json_object *r)
 		printf("  not met   %lld\n", cagma_mib(r, "unmet_kib"));
 }
 
+/* Of the present, and since the guest was booted. */
+static void print_pressure(struct json_object *answer)
+{
+	if (!cagma_member(answer, "swap_total_kib"))
+		return;
+	printf("  swap      %lld of space\n",
+	       cagma_mib(answer, "swap_total_kib"));
+	printf("  pressure  some task waited for memory for %.3f s in all, all for %.3f s\n",
+	       (double)cagma_number(answer, "pressure_some_us") / 1e6,
+	       (double)cagma_number(answer, "pressure_full_us") / 1e6);
+}
+
 void cagma_show_explanation(struct json_object *answer)
 {
 	size_t count = cagma_count(answer, "records");
@@ -149,4 +178,5 @@ void cagma_show_explanation(struct json_object *answer)
 	printf(" %s:\n", direction(last));
 	print_record(last);
 	print_sizes(last);
+	print_pressure(answer);
 }

@@ -15,6 +15,23 @@ static bool is_stale(const struct cagma_loop *loop,
 		       loop->config->tuning.stale_ns;
 }
 
+/* False: no transport of the guest brings it. */
+static bool find_pressure(const struct cagma_guest *guest,
+			  struct cagma_pressure *pressure)
+{
+	for (int rank = 0; rank < CAGMA_RANKS; rank++) {
+		const struct cagma_link *link = guest->link[rank];
+
+		if (!link || !link->pressure)
+			continue;
+		*pressure = *link->pressure;
+		pressure->swap_total_pages =
+			cagma_min(pressure->swap_total_pages, CAGMA_PAGES_MAX);
+		return true;
+	}
+	return false;
+}
+
 static void fill_guest(const struct cagma_loop *loop,
 		       const struct cagma_guest *guest, uint64_t now_ns,
 		       struct cagma_status_guest *to)
@@ -42,6 +59,10 @@ static void fill_guest(const struct cagma_loop *loop,
 		.lost_samples = guest->source->lost,
 		.reaction = guest->reaction,
 	};
+	to->source = guest->source->transport->rank;
+	for (int rank = 0; rank < CAGMA_RANKS; rank++)
+		to->linked[rank] = guest->link[rank];
+	to->has_pressure = find_pressure(guest, &to->pressure);
 	to->exempt = guest->exempt;
 	to->paused = guest->paused;
 	memcpy(to->uuid, guest->uuid, sizeof(to->uuid));
@@ -58,6 +79,7 @@ static void explain(struct cagma_explanation *to, const char *wanted,
 		return;
 	to->domid = guest->domid;
 	memcpy(to->name, guest->name, sizeof(to->name));
+	to->has_pressure = find_pressure(guest, &to->pressure);
 	to->records = guest->records;
 }
 

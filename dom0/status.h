@@ -15,6 +15,7 @@
 #include "command.h"
 #include "guest.h"
 #include "lease.h"
+#include "msg.h"
 #include "queue.h"
 
 struct cagma_status_guest {
@@ -25,6 +26,10 @@ struct cagma_status_guest {
 	bool stuck;
 	bool exempt;
 	bool paused;
+	enum cagma_rank source;		/* the transport that serves it */
+	bool linked[CAGMA_RANKS];	/* that are there, the source included */
+	bool has_pressure;
+	struct cagma_pressure pressure;	/* by the guest's own word */
 	uint64_t age_ns;
 	uint32_t period_ms;		/* of its samples, by its own word */
 	uint64_t alloc_pages;
@@ -48,6 +53,8 @@ struct cagma_explanation {
 	bool found;
 	uint16_t domid;
 	char name[CAGMA_NAME_BYTES];
+	bool has_pressure;
+	struct cagma_pressure pressure;
 	struct cagma_records records;
 };
 

@@ -18,9 +18,11 @@
 #include "page.h"
 #include "store.h"
 #include "units.h"
+#include "vchan.h"
 
 #define LOOK_NS		(500 * CAGMA_NS_PER_MS)
 #define NO_OFFER_MAX_NS	(4 * CAGMA_NS_PER_S)
+#define BESIDE_MAX_NS	(32 * CAGMA_NS_PER_S)
 #define REFUSED_MIN_NS	(1 * CAGMA_NS_PER_S)
 /* Who behaved for this long is pardoned and begins with a clean record. */
 #define FORGIVEN_NS	(60 * CAGMA_NS_PER_S)
@@ -57,6 +59,7 @@ struct seen {
 struct cagma_store {
 	atomic_uint_fast64_t retry_max_ns;
 	atomic_bool manages_dom0;
+	atomic_bool anew;		/* look for everything again, soon */
 	struct cagma_xen *xen;
 	struct cagma_xs *xs;
 	struct cagma_grants *grants;
@@ -231,6 +234,33 @@ static const char *open_page(struct cagma_store *store, const struct seen *seen,
 				  &found->offer, random_seed());
 }
 
+/* dom0 would be its own client. */
+static const char *look_for_agent(struct cagma_store *store,
+				  const struct seen *seen, struct found *found)
+{
+	char text[16];
+
+	(void)found;
+	if (!seen->domid || cagma_xs_read(store->xs, seen->domid,
+					  CAGMA_MSG_NODE "/ring-ref", text,
+					  sizeof(text)) < 0)
+		return nothing;
+	return NULL;
+}
+
+/* An agent that was killed leaves its nodes behind: that is nothing, too. */
+static const char *open_agent(struct cagma_store *store,
+			      const struct seen *seen,
+			      const struct found *found,
+			      struct cagma_link **link)
+{
+	const char *reason = cagma_agent_open(link, seen->domid, random_seed());
+
+	(void)store;
+	(void)found;
+	return reason && !*reason ? nothing : reason;
+}
+
 /* How a transport is found and opened: NULL, or why not. */
 static const struct {
 	const char *(*look)(struct cagma_store *store, const struct seen *seen,
@@ -240,6 +270,7 @@ static const struct {
 			    struct cagma_link **link);
 } ways[CAGMA_RANKS] = {
 	[CAGMA_RANK_PAGE] = { look_for_page, open_page },
+	[CAGMA_RANK_VCHAN] = { look_for_agent, open_agent },
 };
 
 /* NULL, `nothing`, or why it was refused. */
@@ -268,8 +299,18 @@ static const char *attach(struct cagma_store *store, struct seen *seen,
 	return NULL;
 }
 
-static void wait_for_offer(struct way *way, uint64_t now_ns)
+/*
+ * What would only stand beside the page is looked for a few times, and then not
+ * before something changes: such a guest causes no traffic.
+ */
+static void wait_for_offer(struct seen *seen, struct way *way, uint64_t now_ns)
 {
+	if (seen->way[CAGMA_RANK_PAGE].attached) {
+		way->wait_ns = cagma_max(4 * way->wait_ns, LOOK_NS);
+		way->look_ns = way->wait_ns > BESIDE_MAX_NS ?
+				       UINT64_MAX : now_ns + way->wait_ns;
+		return;
+	}
 	way->wait_ns = cagma_clamp(2 * way->wait_ns, LOOK_NS, NO_OFFER_MAX_NS);
 	way->look_ns = now_ns + way->wait_ns;
 }
@@ -301,6 +342,19 @@ static void refuse(struct cagma_store *store, struct way *way,
 	store->quarantine_changed = true;
 }
 
+/* Something has changed: what is not attached is looked for at once. */
+static void look_anew(struct seen *seen, uint64_t now_ns)
+{
+	for (int rank = 0; rank < CAGMA_RANKS; rank++) {
+		struct way *way = &seen->way[rank];
+
+		if (way->attached || way->reason)
+			continue;
+		way->wait_ns = 0;
+		way->look_ns = cagma_min(way->look_ns, now_ns);
+	}
+}
+
 static void try_one(struct cagma_store *store, struct seen *seen,
 		    enum cagma_rank rank, uint64_t now_ns)
 {
@@ -313,12 +367,13 @@ static void try_one(struct cagma_store *store, struct seen *seen,
 		return;
 	reason = attach(store, seen, rank);
 	if (reason == nothing) {
-		wait_for_offer(way, now_ns);
+		wait_for_offer(seen, way, now_ns);
 		pardon(store, way);
 	} else if (reason) {
 		refuse(store, way, reason, now_ns);
 		tell(seen, rank, now_ns, LOG_WARNING, "not attached", reason);
 	} else {
+		look_anew(seen, now_ns);
 		tell(seen, rank, now_ns, LOG_INFO, "attached", "");
 		way->attached = true;
 		way->attached_ns = now_ns;
@@ -441,6 +496,9 @@ static void look_for_guests(struct cagma_store *store, uint64_t now_ns)
 
 	if (count < 0)
 		return;
+	if (atomic_exchange(&store->anew, false))
+		for (size_t i = 0; i < store->seen_count; i++)
+			look_anew(&store->seen[i], now_ns);
 	for (int i = 0; i < count; i++)
 		if ((store->domains[i].domid || dom0) &&
 		    !store->domains[i].dying)
@@ -531,6 +589,7 @@ static void release_one(struct cagma_store *store, struct cagma_link *link,
 
 		tell(seen, rank, now_ns, lied ? LOG_WARNING : LOG_INFO,
 		     "detached", reason);
+		look_anew(seen, now_ns);
 		way->attached = false;
 		if (link->guest)
 			seen->unmirrored = NULL;
@@ -659,6 +718,7 @@ void cagma_store_use(struct cagma_store *store,
 {
 	atomic_store(&store->retry_max_ns, config->retry_max_ns);
 	atomic_store(&store->manages_dom0, cagma_config_manages_dom0(config));
+	atomic_store(&store->anew, true);
 }
 
 struct cagma_queue *cagma_store_mirror(struct cagma_store *store)

@@ -3,8 +3,8 @@
  * The store thread: everything slow. It looks for what guests offer, opens links
  * and hands them to the loop; writes targets to xenstore behind the loop's back;
  * closes what the loop gives back. It keeps no watches: a guest can't fill a
- * queue of ours by writing to xenstore, and an attached guest causes no xenstore
- * traffic at all.
+ * queue of ours by writing to xenstore, and a minute after its page was attached
+ * a guest causes no xenstore traffic at all.
  */
 #ifndef CAGMA_STORE_H
 #define CAGMA_STORE_H
@@ -48,7 +48,10 @@ int cagma_store_start(struct cagma_store **store,
 struct cagma_queue *cagma_store_mirror(struct cagma_store *store);
 struct cagma_queue *cagma_store_released(struct cagma_store *store);
 
-/* Takes over what concerns the store; any thread. The config isn't kept. */
+/*
+ * Takes over what concerns the store, and looks for all anew; any thread. The
+ * config isn't kept.
+ */
 void cagma_store_use(struct cagma_store *store,
 		     const struct cagma_config *config);
 

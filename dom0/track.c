@@ -94,6 +94,13 @@ void cagma_track_turn(struct cagma_track *track)
 	track->any = false;
 }
 
+void cagma_track_know_swap(struct cagma_track *track, uint64_t total_pages)
+{
+	if (track->any && total_pages <= CAGMA_PAGES_MAX)
+		track->swap_total_pages = cagma_max(total_pages,
+						    track->last.swap_free_pages);
+}
+
 static bool is_early(const struct cagma_track *track, uint64_t now_ns)
 {
 	const struct cagma_point *last;

@@ -45,6 +45,9 @@ bool cagma_track_add(struct cagma_track *track,
 /* The next sample is another source's: its counters begin anew. */
 void cagma_track_turn(struct cagma_track *track);
 
+/* The guest's own word of its swap space, which samples only let guess. */
+void cagma_track_know_swap(struct cagma_track *track, uint64_t total_pages);
+
 /*
  * Closes the batch that was read at `now_ns`: its samples become a point. Does
  * nothing if the point before is too young, so that frequent reading doesn't

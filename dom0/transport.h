@@ -26,11 +26,13 @@
 
 /* The transports, the best one first. */
 enum cagma_rank {
-	CAGMA_RANK_PAGE,
+	CAGMA_RANK_PAGE,		/* granted.h */
+	CAGMA_RANK_VCHAN,		/* vchan.h */
 	CAGMA_RANKS
 };
 
 struct cagma_guest;
+struct cagma_pressure;
 struct cagma_transport;
 
 struct cagma_link {
@@ -59,6 +61,7 @@ struct cagma_link {
 	uint32_t mail_seq;		/* of the last order; samples name it */
 	uint32_t period_ms;		/* the guest's word, clamped */
 	uint64_t lost;			/* samples gone before we came */
+	const struct cagma_pressure *pressure;	/* the newest; NULL: none came */
 
 	struct cds_wfcq_node handover_node;
 };
@@ -92,7 +95,7 @@ struct cagma_transport {
 
 	/* Takes an event; none follows until unmask(). -EAGAIN: there is none. */
 	int (*take)(struct cagma_link *link);
-	void (*unmask)(struct cagma_link *link);
+	int (*unmask)(struct cagma_link *link);
 
 	/* By the store thread: closes it and frees it. */
 	void (*close)(struct cagma_link *link);

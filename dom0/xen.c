@@ -12,6 +12,8 @@
 #include <xenevtchn.h>
 #include <xengnttab.h>
 #include <xenstore.h>
+/* Needs what xenctrl.h defines first. */
+#include <libxenvchan.h>
 
 #include "units.h"
 #include "xen.h"
@@ -379,4 +381,122 @@ int cagma_xs_replace(struct cagma_xs *xs, uint16_t domid, const char *node,
 	for (int tries = 0; err == -EAGAIN && tries < 5; tries++)
 		err = replace_once(xs, path, value);
 	return broken(xs, err);
+}
+
+/* ---- vchan ---- */
+
+/* Rings of more than 2^11 bytes have pages of their own. */
+#define RING_ORDER_MAX	11
+
+/*
+ * libxenvchan keeps its own index in the page, where the guest can change it, and
+ * takes what can't be true for an empty ring, which would be for ever. So the
+ * count is kept here as well, and compared.
+ */
+struct cagma_vchan {
+	struct libxenvchan *ctrl;
+	uint32_t taken;		/* bytes read in all, as the ring counts them */
+	uint32_t sent;
+};
+
+static uint32_t peek_index(const uint32_t *index)
+{
+	return __atomic_load_n(index, __ATOMIC_ACQUIRE);
+}
+
+/* The library asks for blocking calls unless told, and maps any ring. */
+static int tame(struct cagma_vchan *vchan)
+{
+	struct libxenvchan *ctrl = vchan->ctrl;
+
+	ctrl->blocking = 0;
+	if (ctrl->read.order > RING_ORDER_MAX ||
+	    ctrl->write.order > RING_ORDER_MAX)
+		return -EMSGSIZE;
+	madvise(ctrl->ring, XC_PAGE_SIZE, MADV_DONTFORK);
+	fcntl(libxenvchan_fd_for_select(ctrl), F_SETFL, O_NONBLOCK);
+	vchan->taken = peek_index(&ctrl->read.shr->cons);
+	vchan->sent = peek_index(&ctrl->write.shr->prod);
+	return 0;
+}
+
+int cagma_vchan_open(struct cagma_vchan **out, uint16_t domid, const char *node)
+{
+	struct cagma_vchan *vchan = calloc(1, sizeof(*vchan));
+	char path[128];
+	int err = 0;
+
+	if (!vchan)
+		return -ENOMEM;
+	node_path(path, sizeof(path), domid, node);
+	vchan->ctrl = libxenvchan_client_init(NULL, domid, path);
+	if (vchan->ctrl)
+		err = tame(vchan);
+	else
+		err = -ECONNREFUSED;
+	if (err)
+		cagma_vchan_close(vchan);
+	else
+		*out = vchan;
+	return err;
+}
+
+void cagma_vchan_close(struct cagma_vchan *vchan)
+{
+	if (!vchan)
+		return;
+	libxenvchan_close(vchan->ctrl);
+	free(vchan);
+}
+
+int cagma_vchan_fd(const struct cagma_vchan *vchan)
+{
+	return libxenvchan_fd_for_select(vchan->ctrl);
+}
+
+int cagma_vchan_take(struct cagma_vchan *vchan)
+{
+	return xenevtchn_pending(vchan->ctrl->event) < 0 ? failed() : 0;
+}
+
+int cagma_vchan_unmask(struct cagma_vchan *vchan)
+{
+	return xenevtchn_unmask(vchan->ctrl->event, vchan->ctrl->event_port) ?
+		       failed() : 0;
+}
+
+/* Why the library failed: it doesn't say. */
+static int vchan_error(const struct cagma_vchan *vchan)
+{
+	return libxenvchan_is_open(vchan->ctrl) ? -EIO : -EPIPE;
+}
+
+int cagma_vchan_read(struct cagma_vchan *vchan, void *data, size_t size)
+{
+	const struct libxenvchan_ring *ring = &vchan->ctrl->read;
+	int got;
+
+	if (peek_index(&ring->shr->cons) != vchan->taken ||
+	    peek_index(&ring->shr->prod) - vchan->taken > 1u << ring->order)
+		return -EPROTO;
+	got = libxenvchan_read(vchan->ctrl, data, size);
+	if (got < 0)
+		return vchan_error(vchan);
+	vchan->taken += (uint32_t)got;
+	return got;
+}
+
+int cagma_vchan_send(struct cagma_vchan *vchan, const void *data, size_t size)
+{
+	const struct libxenvchan_ring *ring = &vchan->ctrl->write;
+	int sent;
+
+	if (peek_index(&ring->shr->prod) != vchan->sent ||
+	    vchan->sent - peek_index(&ring->shr->cons) > 1u << ring->order)
+		return -EPROTO;
+	sent = libxenvchan_send(vchan->ctrl, data, size);
+	if (sent < 0)
+		return vchan_error(vchan);
+	vchan->sent += (uint32_t)sent;
+	return sent ? 0 : -EAGAIN;
 }

@@ -88,6 +88,36 @@ int cagma_grants_map(struct cagma_grants *grants, uint16_t domid, uint32_t gref,
 		     void **page);
 int cagma_grants_unmap(struct cagma_grants *grants, void *page);
 
+/*
+ * A vchan whose server is in a guest; we are its client. Once it is open no call
+ * waits, and what a guest does to the rings' indices is found and reported.
+ */
+struct cagma_vchan;
+
+/*
+ * Connects by what the guest has written below /local/domain/DOMID/NODE, which
+ * takes xenstore's time. -EMSGSIZE if its rings aren't inside the one page, with
+ * nothing left mapped; any other error: there is nobody. Pair with _close().
+ */
+int cagma_vchan_open(struct cagma_vchan **vchan, uint16_t domid,
+		     const char *node);
+void cagma_vchan_close(struct cagma_vchan *vchan);
+
+/* As those of a channel: an event says that there is something to do. */
+int cagma_vchan_fd(const struct cagma_vchan *vchan);
+int cagma_vchan_take(struct cagma_vchan *vchan);
+int cagma_vchan_unmask(struct cagma_vchan *vchan);
+
+/*
+ * Reads what is there, at most `size` bytes: their number, 0 if there are none.
+ * -EPIPE when the guest has closed it and all was read; -EPROTO if the indices
+ * can't be true.
+ */
+int cagma_vchan_read(struct cagma_vchan *vchan, void *data, size_t size);
+
+/* All or nothing: 0, or -EAGAIN without room; -EPIPE, -EPROTO. */
+int cagma_vchan_send(struct cagma_vchan *vchan, const void *data, size_t size);
+
 /* xenstore. */
 struct cagma_xs;
 

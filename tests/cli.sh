@@ -290,6 +290,10 @@ missing=
 while read -r why; do
 	grep -qE "^\.BR? .*\b$why\b" docs/cagmactl.8 || [[ $why == keep ]] || missing+=" $why"
 done < <(sed -n 's/.*\[CAGMA_WHY_[A-Z]*\] = "\([a-z]*\)".*/\1/p' dom0/policy.c)
+while read -r lie; do
+	grep -qE "^\.BR? .*\b${lie//-/\\\\-}\b" docs/cagmactl.8 || [[ $lie == none ]] ||
+		missing+=" $lie"
+done < <(sed -n 's/.*\[CAGMA_LIE_[A-Z]*\] = "\([a-z-]*\)".*/\1/p' dom0/lie.c)
 report reasons_are_in_the_manual "$missing"
 missing=
 make -s install DESTDIR="$dir/root" PREFIX=/usr >/dev/null 2>&1 || missing="make install failed"

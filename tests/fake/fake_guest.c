@@ -71,11 +71,12 @@ static void swap(struct fake_guest *guest)
 	guest->swapped_pages -= in;
 }
 
-void fake_guest_publish(struct fake_guest *guest, enum cagma_reason reason)
+struct cagma_sample fake_guest_look(const struct fake_guest *guest,
+				    enum cagma_reason reason)
 {
 	uint64_t available = cagma_less(fake_guest_available(guest),
 					guest->hidden_pages);
-	struct cagma_sample sample = {
+	return (struct cagma_sample){
 		.reason = reason,
 		.event = guest->event_open ? guest->event : 0,
 		.mail_seq = guest->mail_seq,
@@ -93,6 +94,11 @@ void fake_guest_publish(struct fake_guest *guest, enum cagma_reason reason)
 		.offset_pages = guest->offset_pages,
 		.task_pages = guest->event_open ? guest->task_pages : 0,
 	};
+}
+
+void fake_guest_publish(struct fake_guest *guest, enum cagma_reason reason)
+{
+	struct cagma_sample sample = fake_guest_look(guest, reason);
 
 	if (guest->contradicts)
 		sample.free_pages = sample.total_pages + 1;
@@ -140,8 +146,7 @@ static void close_event(struct fake_guest *guest,
 	guest->reaction_ns = cagma_now_ns() - guest->raised_ns;
 }
 
-/* A new target wakes a balloon that gave up on the one before. */
-static void aim(struct fake_guest *guest, uint64_t target_pages)
+void fake_guest_aim(struct fake_guest *guest, uint64_t target_pages)
 {
 	if (target_pages != guest->balloon_target_pages) {
 		guest->balloon_failures = 0;
@@ -156,7 +161,7 @@ void fake_guest_target_changed(struct fake_guest *guest)
 	uint64_t kib = strtoull(fake_node_get(guest, "memory/target"), NULL, 10);
 
 	if (!guest->gone && !guest->paused)
-		aim(guest, cagma_min(cagma_kib_to_pages(kib),
+		fake_guest_aim(guest, cagma_min(cagma_kib_to_pages(kib),
 				     guest->static_max_pages));
 }
 
@@ -184,7 +189,7 @@ static void read_mail(struct fake_guest *guest)
 	guest->mail_seq = seq;
 	guest->attached = true;
 	guest->threshold_pages = mail.threshold_pages;
-	aim(guest, cagma_min(mail.target_pages, guest->static_max_pages));
+	fake_guest_aim(guest, cagma_min(mail.target_pages, guest->static_max_pages));
 	close_event(guest, &mail);
 	if (!guest->mute)
 		fake_guest_publish(guest, CAGMA_REASON_APPLIED);
@@ -277,7 +282,7 @@ void fake_guest_live(struct fake_guest *guest)
 {
 	if (!is_up(guest))
 		return;
-	if (!guest->offered)
+	if (!guest->offered && !guest->no_module)
 		offer(guest);
 	fake_guest_event(guest);
 	allocate(guest);
@@ -287,7 +292,7 @@ void fake_guest_live(struct fake_guest *guest)
 
 void fake_guest_sample(struct fake_guest *guest)
 {
-	if (!is_up(guest) || guest->mute)
+	if (!is_up(guest) || guest->mute || guest->no_module)
 		return;
 	fake_guest_publish(guest, CAGMA_REASON_PERIODIC);
 	fake_guest_watch(guest, guest->threshold_pages);
@@ -297,6 +302,8 @@ void fake_guest_step(struct fake_guest *guest)
 {
 	fake_guest_live(guest);
 	fake_guest_sample(guest);
+	if (guest->agent && is_up(guest))
+		fake_agent_step(guest);
 }
 
 void fake_guest_close(struct fake_guest *guest)

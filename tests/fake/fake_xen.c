@@ -47,6 +47,7 @@ static struct {
 	size_t guest_count;
 	struct mapping mapping[FAKE_GUESTS_MAX];
 	unsigned int channels;
+	unsigned int vchans;
 	unsigned int handles;
 	unsigned int calls[FAKE_CALLS];
 	unsigned int fail_at[FAKE_CALLS];
@@ -189,6 +190,9 @@ void fake_daemon_kill(void)
 		((uint8_t *)m->guest->page)[m->dead_offset] = 0;
 		fake_guest_event(m->guest);
 	}
+	for (size_t i = 0; i < host.guest_count; i++)
+		if (host.guest[i]->agent)
+			host.guest[i]->agent->client = NULL;
 }
 
 void fake_daemon_dies_at(unsigned int action)
@@ -216,6 +220,7 @@ static void free_guest(struct fake_guest *guest)
 {
 	munmap(guest->page, CAGMA_PAGE_BYTES);
 	close(guest->page_fd);
+	free(guest->agent);
 	free(guest);
 }
 
@@ -249,6 +254,11 @@ unsigned int fake_mappings(void)
 unsigned int fake_channels(void)
 {
 	return host.channels;
+}
+
+unsigned int fake_vchans(void)
+{
+	return host.vchans;
 }
 
 unsigned int fake_handles(void)
@@ -485,17 +495,159 @@ int cagma_channel_take(struct cagma_channel *channel)
 	return read(channel->fd, &count, sizeof(count)) < 0 ? -errno : 0;
 }
 
-int cagma_channel_unmask(struct cagma_channel *channel)
+static void unmask(struct cagma_channel *channel)
 {
-	int err = enter(FAKE_CHANNEL_UNMASK);
-
-	if (err)
-		return err;
 	channel->masked = false;
 	if (channel->pending) {
 		channel->pending = false;
 		fake_channel_signal(channel);
 	}
+}
+
+int cagma_channel_unmask(struct cagma_channel *channel)
+{
+	int err = enter(FAKE_CHANNEL_UNMASK);
+
+	if (!err)
+		unmask(channel);
+	return err;
+}
+
+/* ---- vchans ---- */
+
+/* dom0's end: an event channel, and its own count of what it moved. */
+struct cagma_vchan {
+	struct cagma_channel channel;
+	uint32_t taken, sent;
+};
+
+static struct fake_agent *peer_of(const struct cagma_vchan *vchan)
+{
+	return vchan->channel.guest->agent;
+}
+
+int cagma_vchan_open(struct cagma_vchan **out, uint16_t domid, const char *node)
+{
+	struct fake_guest *guest = find_guest(domid);
+	int err = enter(FAKE_VCHAN_OPEN);
+	struct fake_agent *agent = guest ? guest->agent : NULL;
+	struct cagma_vchan *vchan;
+
+	if (err)
+		return err;
+	if (!agent || !agent->live || agent->client || host.dead ||
+	    strcmp(node, CAGMA_MSG_NODE) != 0)
+		return -ECONNREFUSED;
+	if (agent->large)
+		return -EMSGSIZE;
+	vchan = calloc(1, sizeof(*vchan));
+	if (!vchan)
+		return -ENOMEM;
+	vchan->channel.guest = guest;
+	vchan->channel.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	vchan->taken = agent->in_cons;
+	vchan->sent = agent->out_prod;
+	agent->notify_written = true;
+	agent->client = vchan;
+	host.vchans++;
+	*out = vchan;
+	act();
+	return 0;
+}
+
+void cagma_vchan_close(struct cagma_vchan *vchan)
+{
+	struct fake_agent *agent = vchan ? peer_of(vchan) : NULL;
+
+	if (!vchan)
+		return;
+	if (agent->client == vchan)
+		agent->client = NULL;
+	close(vchan->channel.fd);
+	free(vchan);
+	host.vchans--;
+	act();
+}
+
+int cagma_vchan_fd(const struct cagma_vchan *vchan)
+{
+	return vchan->channel.fd;
+}
+
+void fake_vchan_signal(struct cagma_vchan *vchan)
+{
+	fake_channel_signal(&vchan->channel);
+}
+
+int cagma_vchan_take(struct cagma_vchan *vchan)
+{
+	uint64_t count;
+	int err = enter(FAKE_VCHAN_TAKE);
+
+	if (err)
+		return err;
+	return read(vchan->channel.fd, &count, sizeof(count)) < 0 ? -errno : 0;
+}
+
+int cagma_vchan_unmask(struct cagma_vchan *vchan)
+{
+	int err = enter(FAKE_VCHAN_UNMASK);
+
+	if (!err)
+		unmask(&vchan->channel);
+	return err;
+}
+
+int cagma_vchan_read(struct cagma_vchan *vchan, void *data, size_t size)
+{
+	struct fake_agent *agent = peer_of(vchan);
+	int err = enter(FAKE_VCHAN_READ);
+	uint32_t ready = agent->in_prod - vchan->taken;
+	uint8_t *byte = data;
+
+	if (err)
+		return err;
+	if (agent->client != vchan)
+		return host.dead ? 0 : -EPIPE;
+	if (agent->in_cons != vchan->taken || ready > FAKE_RING_IN)
+		return -EPROTO;
+	agent->notify_written |= ready < size;
+	if (!ready)
+		return agent->live ? 0 : -EPIPE;
+	size = cagma_min(size, ready);
+	if (agent->read_max)
+		size = cagma_min(size, agent->read_max);
+	for (size_t i = 0; i < size; i++)
+		byte[i] = agent->in[vchan->taken++ % FAKE_RING_IN];
+	agent->in_cons = vchan->taken;
+	return (int)size;
+}
+
+int cagma_vchan_send(struct cagma_vchan *vchan, const void *data, size_t size)
+{
+	struct fake_agent *agent = peer_of(vchan);
+	int err = enter(FAKE_VCHAN_SEND);
+	uint32_t used = vchan->sent - agent->out_cons;
+	const uint8_t *byte = data;
+
+	if (err)
+		return err;
+	if (agent->client != vchan)
+		return host.dead ? 0 : -EPIPE;
+	if (agent->out_prod != vchan->sent || used > FAKE_RING_OUT)
+		return -EPROTO;
+	if (!agent->live)
+		return -EPIPE;
+	if (FAKE_RING_OUT - used < size)
+		return -EAGAIN;
+	for (size_t i = 0; i < size; i++)
+		agent->out[vchan->sent++ % FAKE_RING_OUT] = byte[i];
+	agent->out_prod = vchan->sent;
+	log_op(FAKE_OP_ORDER, vchan->channel.guest->domid,
+	       ((const struct cagma_msg_order *)(byte +
+			sizeof(struct cagma_msg_header)))->mail.target_pages);
+	fake_agent_event(vchan->channel.guest);
+	act();
 	return 0;
 }
 

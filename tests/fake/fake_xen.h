@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "msg.h"
 #include "page.h"
 #include "xen.h"
 
@@ -23,6 +24,42 @@ struct fake_node {
 	char value[80];
 	size_t length;
 	unsigned int reads;
+};
+
+/*
+ * The agent of a guest and its vchan: both rings, and what it was told. The
+ * indices are the shared page's: either side may change them, a test as well.
+ */
+#define FAKE_RING_IN	2048	/* to dom0 */
+#define FAKE_RING_OUT	1024	/* to the agent */
+
+struct fake_agent {
+	/* A test may change these at any time. */
+	bool mute;			/* says nothing by itself */
+	bool deaf;			/* reads nothing */
+	bool passive;			/* obeys no order: there is a module */
+	bool large;			/* its rings have pages of their own */
+	size_t read_max;		/* dom0 gets no more at once; 0: all */
+	struct cagma_pressure pressure;
+
+	bool live;			/* what is written in xenstore is true */
+	bool greeted;
+	struct cagma_vchan *client;
+	bool notify_written;		/* dom0 wants to know of more to read */
+	uint32_t in_prod, in_cons;
+	uint32_t out_prod, out_cons;
+	uint8_t in[FAKE_RING_IN];
+	uint8_t out[FAKE_RING_OUT];
+
+	uint32_t order_seq;
+	unsigned int orders;
+	struct cagma_mail mail;		/* of the newest order */
+	uint32_t event;
+	bool event_open;
+	uint64_t raised_ns;
+	uint32_t reaction_event;
+	uint64_t reaction_ns;
+	unsigned int denials;
 };
 
 /* The disk that all guests swap to: what it can still move in this step. */
@@ -42,6 +79,7 @@ struct fake_guest {
 	bool deaf;			/* looks at no mail */
 	bool contradicts;		/* more is free than there is */
 	bool boasts;			/* claims to be at its target */
+	bool no_module;			/* offers no page */
 
 	/* Xen's. */
 	uint16_t domid;
@@ -84,6 +122,7 @@ struct fake_guest {
 	uint64_t balloon_retry_ns;	/* not tried before */
 	unsigned int kicks;
 	unsigned int denials;
+	struct fake_agent *agent;	/* NULL: there was none yet */
 };
 
 /* ---- the host ---- */
@@ -96,6 +135,7 @@ uint64_t fake_free_pages(void);
 unsigned int fake_mappings(void);
 unsigned int fake_channels(void);
 unsigned int fake_handles(void);
+unsigned int fake_vchans(void);
 
 /* ---- calls and their failures ---- */
 
@@ -111,6 +151,11 @@ enum fake_call {
 	FAKE_GRANTS_OPEN,
 	FAKE_GRANTS_MAP,
 	FAKE_GRANTS_UNMAP,
+	FAKE_VCHAN_OPEN,
+	FAKE_VCHAN_TAKE,
+	FAKE_VCHAN_UNMASK,
+	FAKE_VCHAN_READ,
+	FAKE_VCHAN_SEND,
 	FAKE_XS_OPEN,
 	FAKE_XS_READ,
 	FAKE_XS_IS_WRITABLE,
@@ -132,6 +177,7 @@ enum fake_op_kind {
 	FAKE_OP_LIMIT,		/* pages: the new limit */
 	FAKE_OP_MAIL,		/* pages: the target that the page carries */
 	FAKE_OP_NOTIFY,
+	FAKE_OP_ORDER,		/* pages: the target that the order carries */
 	FAKE_OP_MIRROR,		/* pages: the new memory/target */
 	FAKE_OP_UNMAP
 };
@@ -193,11 +239,41 @@ void fake_guest_close(struct fake_guest *guest);
 
 uint64_t fake_guest_available(const struct fake_guest *guest);
 
+/* A sample of the present, as the module or the agent would send it. */
+struct cagma_sample fake_guest_look(const struct fake_guest *guest,
+				    enum cagma_reason reason);
+
+/* A new target wakes a balloon that gave up on the one before. */
+void fake_guest_aim(struct fake_guest *guest, uint64_t target_pages);
+
 /* An event for the guest; its handler reads the mail. */
 void fake_guest_event(struct fake_guest *guest);
 
 /* Guest end of an event channel that dom0 has bound. */
 void fake_channel_signal(struct cagma_channel *channel);
+
+/* ---- agents ---- */
+
+/* Serves a vchan, as if the one before, if any, had never been. */
+struct fake_agent *fake_agent_start(struct fake_guest *guest);
+
+/* It ends, with its nodes in xenstore; or is killed, which leaves them there. */
+void fake_agent_stop(struct fake_guest *guest);
+void fake_agent_die(struct fake_guest *guest);
+
+/* It reads its orders, says hello, and reports; part of fake_guest_step(). */
+void fake_agent_step(struct fake_guest *guest);
+void fake_agent_report(struct fake_guest *guest, enum cagma_reason reason);
+
+/* Any bytes; false if there is no room. */
+bool fake_agent_write(struct fake_guest *guest, const void *data, size_t size);
+void fake_agent_hello(struct fake_guest *guest);
+
+/* dom0 has done something. */
+void fake_agent_event(struct fake_guest *guest);
+
+/* The agent has. */
+void fake_vchan_signal(struct cagma_vchan *vchan);
 
 void fake_node_set(struct fake_guest *guest, const char *name,
 		   const char *value, size_t length);

@@ -323,7 +323,7 @@ static void arm(void)
 
 static void read_page(void)
 {
-	if (!drain(&loop, &way, now_ns))
+	if (!read_link(&loop, &way, now_ns))
 		attach();
 	note_offset(&guest, &guest.track.last);
 	fuzz_must(cagma_track_used(&guest.track) <=

@@ -48,6 +48,7 @@ static inline void assert_nothing_is_held(void)
 {
 	assert_int_equal(fake_mappings(), 0);
 	assert_int_equal(fake_channels(), 0);
+	assert_int_equal(fake_vchans(), 0);
 	assert_int_equal(fake_handles(), 0);
 }
 

@@ -62,6 +62,7 @@ static int begin(void **state)
 		.domid = DOMID,
 		.name = "guest",
 		.target_pages = 512 * MIB,
+		.aims = true,
 	};
 	assert_int_equal(cagma_queue_init(&mirror), 0);
 	assert_int_equal(cagma_xen_open(&actuator.xen), 0);

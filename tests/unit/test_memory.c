@@ -64,6 +64,7 @@ static void live_on(struct fake_guest *g, struct fake_guest *liar)
 {
 	run(5 * S);
 	assert_non_null(served(g));
+	assert_int_equal(fake_vchans(), 1);
 	assert_null(served(liar));
 	ask_everything();
 	run(S);
@@ -88,6 +89,8 @@ static bool live_without(void **state, unsigned long nth)
 	liar = add(6, 512 * MIB);
 	fake_guest_step(liar);
 	liar->page->header.magic++;
+	add(7, 512 * MIB)->no_module = true;
+	fake_agent_start(guest[2]);
 	fake_memory_fails_at(nth);
 	err = fake_daemon_start(&d, "/dev/null", "/dev/null");
 	if (err) {

@@ -15,12 +15,14 @@ static const char answer[] =
 	"{\"dom\":3,\"name\":\"web\",\"uuid\":\"u-1\",\"transport\":\"page\","
 	"\"state\":\"live\",\"stuck\":true,\"age_ms\":50,\"alloc_kib\":524288,"
 	"\"swap_in_pages\":2,\"swap_out_pages\":3,\"kicks\":11,"
+	"\"pressure_some_us\":2500000,\"pressure_full_us\":500000,"
+	"\"swap_total_kib\":1024,"
 	"\"reaction_us\":{\"n\":3,\"sum\":1500,\"p50\":500,\"p99\":900,"
 	"\"max\":900,\"below\":{\"64\":0,\"512\":2,\"1024\":3}}},"
 	"{\"dom\":4,\"name\":\"db\",\"state\":\"stale\",\"age_ms\":9000}],"
 	"\"leases\":[{\"lease\":1,\"size_kib\":2048,\"left_kib\":1024}],"
 	"\"quarantined\":[{\"dom\":9,\"name\":\"evil\",\"reason\":\"torn-too-long\","
-	"\"refusals\":6,\"attached\":false}]}";
+	"\"transport\":\"vchan\",\"refusals\":6,\"attached\":false}]}";
 
 static char *text;
 static size_t length;
@@ -81,8 +83,22 @@ static void test_every_number_is_in_its_base_unit(void **state)
 	assert_line("cagma_guest_swapped_out_bytes_total{domain=\"3\","
 		    "name=\"web\"} 12288");
 	assert_line("cagma_refusals_total{domain=\"9\",name=\"evil\","
-		    "reason=\"torn-too-long\"} 6");
+		    "transport=\"vchan\",reason=\"torn-too-long\"} 6");
 	assert_line("cagma_lease_left_bytes{lease=\"1\"} 1048576");
+}
+
+/* A guest that doesn't tell has no line, not one that says 0. */
+static void test_pressure_is_shown_where_it_is_known(void **state)
+{
+	(void)state;
+	assert_line("cagma_guest_pressure_seconds_total{domain=\"3\","
+		    "name=\"web\",kind=\"some\"} 2.5");
+	assert_line("cagma_guest_pressure_seconds_total{domain=\"3\","
+		    "name=\"web\",kind=\"full\"} 0.5");
+	assert_line("cagma_guest_swap_bytes{domain=\"3\",name=\"web\"} "
+		    "1048576");
+	assert_null(strstr(text, "pressure_seconds_total{domain=\"4\""));
+	assert_null(strstr(text, "swap_bytes{domain=\"4\""));
 }
 
 static void test_reaction_times_are_a_histogram(void **state)
@@ -183,6 +199,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		METRICS_TEST(test_every_number_is_in_its_base_unit),
+		METRICS_TEST(test_pressure_is_shown_where_it_is_known),
 		METRICS_TEST(test_reaction_times_are_a_histogram),
 		METRICS_TEST(test_each_metric_is_one_group_with_a_head),
 		METRICS_TEST(test_counters_and_only_they_end_in_total),
