@@ -17,6 +17,8 @@
 #define READ_ORDER	10	/* both rings are in the page of the indices */
 #define WRITE_ORDER	11
 #define TRANSACTIONS	8	/* tries, when others write at the same time */
+/* Handles of the event device: one, and one for each time the guest is restored. */
+#define HANDLES		9
 
 _Static_assert(1 << READ_ORDER == CAGMA_CHANNEL_READ_BYTES, "orders");
 _Static_assert(1 << WRITE_ORDER == CAGMA_CHANNEL_WRITE_BYTES, "samples");
@@ -25,7 +27,8 @@ _Static_assert(CAGMA_MSG_BYTES(cagma_msg_order) <= CAGMA_CHANNEL_READ_BYTES &&
 
 struct cagma_channel {
 	xengntshr_handle *gntshr;
-	xenevtchn_handle *event;
+	xenevtchn_handle *event[HANDLES];
+	unsigned int handle;		/* the one in use */
 	struct xs_handle *xs;
 	struct libxenvchan vchan;	/* ring: NULL if nothing is offered */
 	uint32_t gref;
@@ -51,8 +54,8 @@ void cagma_channel_destroy(struct cagma_channel *c)
 	cagma_channel_withdraw(c);
 	if (c->xs)
 		xs_close(c->xs);
-	if (c->event)
-		xenevtchn_close(c->event);
+	for (unsigned int i = c->handle; i < HANDLES && c->event[i]; i++)
+		xenevtchn_close(c->event[i]);
 	if (c->gntshr)
 		xengntshr_close(c->gntshr);
 	free(c);
@@ -72,11 +75,13 @@ int cagma_channel_create(struct cagma_channel **channel, const char **failed)
 		goto fail;
 	close_on_exec(xengntshr_fd(c->gntshr));
 	*failed = "/dev/xen/evtchn";
-	c->event = xenevtchn_open(NULL, 0);
-	if (!c->event)
-		goto fail;
-	close_on_exec(xenevtchn_fd(c->event));
-	fcntl(xenevtchn_fd(c->event), F_SETFL, O_NONBLOCK);
+	for (unsigned int i = 0; i < HANDLES; i++) {
+		c->event[i] = xenevtchn_open(NULL, 0);
+		if (!c->event[i])
+			goto fail;
+		close_on_exec(xenevtchn_fd(c->event[i]));
+		fcntl(xenevtchn_fd(c->event[i]), F_SETFL, O_NONBLOCK);
+	}
 	*failed = "xenstore";
 	c->xs = xs_open(0);
 	if (!c->xs)
@@ -178,28 +183,43 @@ static int share_page(struct cagma_channel *c)
 	return 0;
 }
 
+/* First the nodes, so that nobody connects to what is going away. */
+static void take_down(struct cagma_channel *c)
+{
+	struct vchan_interface *ring = c->vchan.ring;
+
+	xs_rm(c->xs, XBT_NULL, CAGMA_MSG_NODE);
+	__atomic_store_n(&ring->srv_live, 0, __ATOMIC_SEQ_CST);
+	xengntshr_unshare(c->gntshr, ring, 1);
+	c->vchan.ring = NULL;
+	xenevtchn_notify(c->vchan.event, c->vchan.event_port);
+	xenevtchn_unbind(c->vchan.event, c->vchan.event_port);
+}
+
 int cagma_channel_offer(struct cagma_channel *c)
 {
 	xenevtchn_port_or_error_t port;
 	int err;
 
-	port = xenevtchn_bind_unbound_port(c->event, DOM0);
+	if (c->handle == HANDLES)
+		return -EMFILE;
+	port = xenevtchn_bind_unbound_port(c->event[c->handle], DOM0);
 	if (port < 0)
 		return error();
 	/* A bit that is set in a field of one bit is -1. */
 	c->vchan = (struct libxenvchan){
-		.gntshr = c->gntshr, .event = c->event,
+		.gntshr = c->gntshr, .event = c->event[c->handle],
 		.event_port = (uint32_t)port, .is_server = -1,
 	};
 	c->sent = c->received = 0;
 	err = share_page(c);
 	if (err) {
-		xenevtchn_unbind(c->event, (evtchn_port_t)port);
+		xenevtchn_unbind(c->vchan.event, (evtchn_port_t)port);
 		return err;
 	}
 	err = write_nodes(c);
 	if (err)
-		cagma_channel_withdraw(c);
+		take_down(c);
 	return err;
 }
 
@@ -212,19 +232,27 @@ bool cagma_channel_is_offered(struct cagma_channel *c)
 	return same;
 }
 
+/*
+ * Not in this home any more: the guest was saved and restored, or is another host's
+ * now. Linux has forgotten the port then, and stops with a BUG when it is asked to
+ * unbind it, or to close the handle that has it; a page cannot be unmapped without
+ * its port. So all three are left as they are, until the process ends.
+ */
+static void leave_behind(struct cagma_channel *c)
+{
+	__atomic_store_n(&c->vchan.ring->srv_live, 0, __ATOMIC_SEQ_CST);
+	c->vchan.ring = NULL;
+	c->handle++;
+}
+
 void cagma_channel_withdraw(struct cagma_channel *c)
 {
-	struct vchan_interface *ring = c->vchan.ring;
-
-	if (!ring)
+	if (!c->vchan.ring)
 		return;
-	/* First the nodes, so that nobody connects to what is going away. */
-	xs_rm(c->xs, XBT_NULL, CAGMA_MSG_NODE);
-	__atomic_store_n(&ring->srv_live, 0, __ATOMIC_SEQ_CST);
-	xengntshr_unshare(c->gntshr, ring, 1);
-	c->vchan.ring = NULL;
-	xenevtchn_notify(c->event, c->vchan.event_port);
-	xenevtchn_unbind(c->event, c->vchan.event_port);
+	if (cagma_channel_is_offered(c))
+		take_down(c);
+	else
+		leave_behind(c);
 }
 
 /*
@@ -260,16 +288,17 @@ enum cagma_channel_state cagma_channel_state(const struct cagma_channel *c)
 
 int cagma_channel_fd(const struct cagma_channel *c)
 {
-	return xenevtchn_fd(c->event);
+	return c->handle < HANDLES ? xenevtchn_fd(c->event[c->handle]) : -1;
 }
 
 /* An event of a port that is closed by now may be among them. */
 void cagma_channel_take_event(struct cagma_channel *c)
 {
-	xenevtchn_port_or_error_t port = xenevtchn_pending(c->event);
+	xenevtchn_handle *event = c->event[c->handle];
+	xenevtchn_port_or_error_t port = xenevtchn_pending(event);
 
 	if (port >= 0)
-		xenevtchn_unmask(c->event, (evtchn_port_t)port);
+		xenevtchn_unmask(event, (evtchn_port_t)port);
 }
 
 int cagma_channel_send(struct cagma_channel *c, const void *data, size_t size)

@@ -165,5 +165,5 @@ int cagma_offer_publish(void)
 
 void cagma_offer_withdraw(void)
 {
-	xenbus_rm(XBT_NIL, "data", "cagma");
+	xenbus_rm(XBT_NIL, "data/cagma", "offer");
 }

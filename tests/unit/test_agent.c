@@ -19,6 +19,7 @@
 #define PLENTY		(UINT64_C(50000))
 #define SHORT		(UINT64_C(5000))
 #define PERIOD_NS	(100 * MS)
+#define HANDLES		11u	/* gntalloc's, xenstore's, 9 of the event device */
 
 static const char *tree;
 static struct cagma_proc proc;
@@ -156,6 +157,13 @@ static void tell(uint64_t target, uint32_t answers, uint32_t flags)
 	turn();
 }
 
+/* dom0 of before the guest moved. */
+static void free_client(void)
+{
+	fake_client_close(dom0);
+	dom0 = NULL;
+}
+
 static void attach(void)
 {
 	struct cagma_report report;
@@ -188,8 +196,8 @@ static void test_rings_are_in_the_page(void **state)
 	connect();
 	assert_int_equal(dom0->write.order, 10);
 	assert_int_equal(dom0->read.order, 11);
-	/* Three handles, one page, one port. */
-	assert_int_equal(fake_devices_held(), 5);
+	/* And with them one page and one port. */
+	assert_int_equal(fake_devices_held(), HANDLES + 2);
 }
 
 static void test_nothing_is_sampled_before_dom0_is_there(void **state)
@@ -299,13 +307,14 @@ static void test_every_call_fails_in_turn(void **state)
 			break;
 		assert_int_equal(agent.link.state, CAGMA_LINK_DOWN);
 		assert_null(fake_xenstore_read("data/cagma/vchan/ring-ref"));
-		assert_int_equal(fake_devices_held(), 3);
+		assert_int_equal(fake_devices_held(), HANDLES);
 		fake_devices_fail_at(0);
 		run(40 * S);
 		assert_int_equal(agent.link.state, CAGMA_LINK_OFFERED);
 		cagma_channel_withdraw(channel);
 		assert_true(turn() <= cagma_now_ns());
 	}
+	fake_devices_fail_at(0);
 	assert_int_equal(agent.link.state, CAGMA_LINK_OFFERED);
 	assert_true(n > 8);
 }
@@ -313,21 +322,26 @@ static void test_every_call_fails_in_turn(void **state)
 static void test_devices_that_cannot_be_opened_are_named(void **state)
 {
 	static const struct {
+		unsigned int call;
 		const char *name;
 		int err;
 	} all[] = {
-		{ "/dev/xen/gntalloc", -ENOENT }, { "/dev/xen/evtchn", -EACCES },
-		{ "xenstore", -ECONNREFUSED },
+		{ 1, "/dev/xen/gntalloc", -ENOENT },
+		{ 2, "/dev/xen/evtchn", -EACCES },
+		{ 10, "/dev/xen/evtchn", -EACCES },
+		{ 11, "xenstore", -ECONNREFUSED },
 	};
 	struct cagma_channel *other;
 	const char *failed;
 
 	(void)state;
+	cagma_channel_destroy(channel);
+	channel = NULL;
 	for (unsigned int i = 0; i < ARRAY_SIZE(all); i++) {
-		fake_devices_fail_at(i + 1);
+		fake_devices_fail_at(all[i].call);
 		assert_int_equal(cagma_channel_create(&other, &failed), all[i].err);
 		assert_string_equal(failed, all[i].name);
-		assert_int_equal(fake_devices_held(), 3);
+		assert_int_equal(fake_devices_held(), 0);
 	}
 	fake_devices_fail_at(0);
 	fake_memory_fails_at(1);
@@ -417,7 +431,7 @@ static void test_L6_offer_that_was_left_behind_is_made_again(void **state)
 	turn();
 	run(30 * S);
 	assert_string_equal(fake_xenstore_read("data/cagma/vchan/ring-ref"), "9");
-	fake_xenstore_move();
+	fake_guest_moves();
 	run(11 * S);
 	assert_string_equal(fake_xenstore_read("data/cagma/vchan/ring-ref"), "10");
 }
@@ -427,10 +441,29 @@ static void test_L6_reader_that_is_gone_is_given_up(void **state)
 {
 	(void)state;
 	attach();
+	fake_guest_moves();
 	run(9 * S);
 	assert_int_equal(agent.link.state, CAGMA_LINK_UP);
 	run(5 * S);
 	assert_int_equal(agent.link.state, CAGMA_LINK_OFFERED);
+	free_client();
+	attach();
+}
+
+/* Eight times; then it would take a port that the kernel may mix up. */
+static void test_L6_what_was_left_behind_is_not_touched(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 9; i++) {
+		attach();
+		fake_guest_moves();
+		run(20 * S);
+		free_client();
+	}
+	assert_int_equal(agent.problem[CAGMA_PROBLEM_OFFER], -EMFILE);
+	assert_int_equal(agent.link.state, CAGMA_LINK_DOWN);
+	/* Nothing but gntalloc's handle and xenstore's. */
+	assert_int_equal(fake_devices_held(), 2);
 }
 
 static void test_full_ring_drops_samples_and_no_more(void **state)
@@ -1128,6 +1161,7 @@ int main(void)
 		TEST(test_new_dom0_counts_from_1_again),
 		TEST(test_L6_offer_that_was_left_behind_is_made_again),
 		TEST(test_L6_reader_that_is_gone_is_given_up),
+		TEST(test_L6_what_was_left_behind_is_not_touched),
 		TEST(test_full_ring_drops_samples_and_no_more),
 		TEST(test_G26_corrupted_indices_are_noticed),
 		TEST(test_order_is_applied_and_acknowledged),

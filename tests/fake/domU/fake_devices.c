@@ -14,13 +14,15 @@
 
 #define NODES		8
 #define PORT_FIRST	40
+#define HOMES		12
+#define HANDLES		16
 
 struct node {
 	char name[64], value[32];
 	bool private;
 };
 
-/* One of them at a time: an agent offers one page. */
+/* One of them in each home: an agent offers one page. */
 struct page {
 	_Alignas(4096) unsigned char bytes[4096];
 	bool granted, mapped;
@@ -32,10 +34,18 @@ static struct {
 	unsigned int requests, collisions;
 	unsigned int calls, failing;
 	unsigned int handles, ports;
-	struct page page;
+	unsigned int home;		/* how often the guest has moved */
+	struct page page[HOMES];
+	/* Of the event device; a port that was bound before the guest moved. */
+	struct event { bool open, stale, bound; } event[HANDLES];
 	uint32_t port, gref;
 	int event_fd;
 } fake;
+
+static struct page *here(void)
+{
+	return &fake.page[fake.home];
+}
 
 void fake_devices_reset(void)
 {
@@ -71,7 +81,7 @@ static bool fails(int err)
 
 unsigned int fake_devices_held(void)
 {
-	return fake.handles + fake.ports + fake.page.granted;
+	return fake.handles + fake.ports + here()->granted;
 }
 
 /* ---- grants ---- */
@@ -84,7 +94,7 @@ xengntshr_handle *xengntshr_open(struct xentoollog_logger *logger,
 	if (fails(ENOENT))
 		return NULL;
 	fake.handles++;
-	return (xengntshr_handle *)&fake.page;
+	return (xengntshr_handle *)fake.page;
 }
 
 int xengntshr_close(xengntshr_handle *handle)
@@ -108,21 +118,21 @@ void *xengntshr_share_page_notify(xengntshr_handle *handle, uint32_t domain,
 	if (domain || !writable || port != fake.port ||
 	    offset != offsetof(struct vchan_interface, srv_live))
 		abort();
-	if (fails(ENOSPC) || fake.page.granted)
+	if (fails(ENOSPC) || here()->granted)
 		return NULL;
-	fake.page.granted = true;
-	fake.page.gref = *ref = ++fake.gref;
-	return fake.page.bytes;
+	here()->granted = true;
+	here()->gref = *ref = ++fake.gref;
+	return here()->bytes;
 }
 
-/* As the kernel does when a page is no longer mapped. */
+/* As the kernel does when a page is no longer mapped: it looks for its port. */
 int xengntshr_unshare(xengntshr_handle *handle, void *page, uint32_t count)
 {
 	(void)handle;
-	if (page != fake.page.bytes || count != 1 || !fake.page.granted)
+	if (page != here()->bytes || count != 1 || !here()->granted)
 		abort();
 	((struct vchan_interface *)page)->srv_live = 0;
-	fake.page.granted = false;
+	here()->granted = false;
 	return 0;
 }
 
@@ -135,13 +145,24 @@ xenevtchn_handle *xenevtchn_open(struct xentoollog_logger *logger,
 	(void)flags;
 	if (fails(EACCES))
 		return NULL;
-	fake.handles++;
-	return (xenevtchn_handle *)&fake.event_fd;
+	for (int i = 0; i < HANDLES; i++) {
+		if (!fake.event[i].open) {
+			fake.handles++;
+			fake.event[i] = (struct event){ .open = true };
+			return (xenevtchn_handle *)&fake.event[i];
+		}
+	}
+	abort();
 }
 
+/* With a stale port, the kernel stops with a BUG. */
 int xenevtchn_close(xenevtchn_handle *handle)
 {
-	(void)handle;
+	struct event *event = (struct event *)handle;
+
+	if (!event->open || event->stale)
+		abort();
+	event->open = false;
 	fake.handles--;
 	return 0;
 }
@@ -155,18 +176,25 @@ int xenevtchn_fd(xenevtchn_handle *handle)
 xenevtchn_port_or_error_t xenevtchn_bind_unbound_port(xenevtchn_handle *handle,
 						      uint32_t domain)
 {
-	(void)handle;
+	struct event *event = (struct event *)handle;
+
+	/* A second port of that number would spoil the kernel's tree of them. */
+	if (event->stale)
+		abort();
 	if (domain || fails(ENOSPC))
 		return -1;
+	event->bound = true;
 	fake.ports++;
 	return (xenevtchn_port_or_error_t)++fake.port;
 }
 
 int xenevtchn_unbind(xenevtchn_handle *handle, evtchn_port_t port)
 {
-	(void)handle;
-	if (port != fake.port || !fake.ports)
+	struct event *event = (struct event *)handle;
+
+	if (port != fake.port || !event->bound || event->stale)
 		abort();
+	event->bound = false;
 	fake.ports--;
 	return 0;
 }
@@ -237,9 +265,18 @@ static void remove_below(const char *name)
 	}
 }
 
-void fake_xenstore_move(void)
+void fake_guest_moves(void)
 {
 	remove_below("data");
+	for (int i = 0; i < HANDLES; i++) {
+		if (fake.event[i].bound && !fake.event[i].stale) {
+			fake.event[i].stale = true;
+			fake.handles--;
+			fake.ports--;
+		}
+	}
+	if (++fake.home == HOMES)
+		abort();
 }
 
 unsigned int fake_xenstore_requests(void)
@@ -364,25 +401,25 @@ struct libxenvchan *fake_client_connect(void)
 {
 	const char *ref = fake_xenstore_read(CAGMA_MSG_NODE "/ring-ref");
 	const char *port = fake_xenstore_read(CAGMA_MSG_NODE "/event-channel");
-	struct vchan_interface *ring = (struct vchan_interface *)fake.page.bytes;
+	struct vchan_interface *ring = (struct vchan_interface *)here()->bytes;
 	struct libxenvchan *client;
 
-	if (!ref || !port || !fake.page.granted ||
-	    strtoul(ref, NULL, 10) != fake.page.gref ||
+	if (!ref || !port || !here()->granted ||
+	    strtoul(ref, NULL, 10) != here()->gref ||
 	    strtoul(port, NULL, 10) != fake.port)
 		return NULL;
 	client = calloc(1, sizeof(*client));
 	if (!client)
 		return NULL;
 	client->ring = ring;
-	client->event = (xenevtchn_handle *)&fake.event_fd;
+	client->event = (xenevtchn_handle *)fake.event;
 	client->event_port = fake.port;
 	client->write.order = ring->left_order;
 	client->read.order = ring->right_order;
 	client->write.shr = &ring->left;
 	client->read.shr = &ring->right;
-	client->write.buffer = fake.page.bytes + 1024;
-	client->read.buffer = fake.page.bytes + 2048;
+	client->write.buffer = here()->bytes + 1024;
+	client->read.buffer = here()->bytes + 2048;
 	ring->cli_live = 1;
 	ring->srv_notify = VCHAN_NOTIFY_WRITE;
 	return client;

@@ -27,8 +27,11 @@ void fake_xenstore_write(const char *node, const char *value);
 const char *fake_xenstore_read(const char *node);
 /* Whether the node is for the guest and dom0 to read alone. */
 bool fake_xenstore_is_private(const char *node);
-/* The guest was saved and restored: it has a new home. */
-void fake_xenstore_move(void);
+/*
+ * The guest was saved and restored: it has a new home. Ports and pages of before are
+ * no longer counted as held, and touching them is what makes Linux stop.
+ */
+void fake_guest_moves(void);
 /* Requests so far. */
 unsigned int fake_xenstore_requests(void);
 
