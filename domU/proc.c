@@ -118,7 +118,9 @@ static const struct word *find(const struct word *words, size_t n,
 			       const char *name, size_t length)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (!strncmp(words[i].name, name, length) &&
+		/* The first character tells nearly all of them apart. */
+		if (*words[i].name == *name &&
+		    !strncmp(words[i].name, name, length) &&
 		    !words[i].name[length])
 			return &words[i];
 	}
