@@ -158,7 +158,7 @@ static bool read_link(struct cagma_loop *loop, struct cagma_link *link,
 static void serve_link(struct cagma_loop *loop, struct cagma_link *link)
 {
 	const struct cagma_transport *by = link->transport;
-	bool more = true;
+	bool more = link->lie == CAGMA_LIE_NONE;
 
 	for (int i = 0; more && i < REDRAINS; i++) {
 		if (link->armed)

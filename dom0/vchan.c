@@ -207,13 +207,18 @@ static enum cagma_lie drain(struct cagma_link *link, uint64_t now_ns,
 	enum cagma_lie lie;
 
 	*count = 0;
+	/* Nothing is read behind one: the header that is there is no good. */
+	if (agent->lie)
+		return agent->lie;
 	send_order(agent);
 	lie = read_some(agent, now_ns, samples, count);
 	if (!lie)
 		lie = judge_pace(agent, now_ns);
 	if (!lie && *count)
 		see_to_order(agent, now_ns, &samples[*count - 1]);
-	return lie ? lie : agent->lie;
+	if (lie)
+		agent->lie = lie;
+	return agent->lie;
 }
 
 static void mail(struct cagma_link *link, const struct cagma_order *order,

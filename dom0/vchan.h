@@ -21,7 +21,7 @@ struct cagma_agent {
 	bool greeted;			/* its hello has come */
 	bool unsent;			/* `out` waits for room */
 	uint64_t sent_ns;		/* when it went out */
-	enum cagma_lie lie;		/* met while sending */
+	enum cagma_lie lie;		/* the end of it */
 	uint64_t begun_ns;		/* what is under way, since when */
 	uint32_t have;			/* bytes of it, in `in` */
 	union {

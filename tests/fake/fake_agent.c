@@ -134,7 +134,7 @@ static void obey(struct fake_guest *guest, const struct cagma_msg_order *order)
 			agent->reaction_ns = cagma_now_ns() - agent->raised_ns;
 		}
 	}
-	if (!agent->mute)
+	if (!agent->mute && agent->greeted)
 		fake_agent_report(guest, CAGMA_REASON_APPLIED);
 }
 

@@ -235,14 +235,6 @@ int cagma_xs_replace(struct cagma_xs *xs, uint16_t domid, const char *node,
 	return 0;
 }
 
-int cagma_xs_is_writable(struct cagma_xs *xs, uint16_t domid, const char *node)
-{
-	(void)xs;
-	(void)domid;
-	(void)node;
-	return 0;
-}
-
 static bool is_plain(const char *text)
 {
 	for (; *text; text++)

@@ -299,6 +299,10 @@ static void visit(void)
 	fuzz_must(cagma_track_swapped(&guest.track) <= CAGMA_PAGES_MAX);
 	if (!lie)
 		return;
+	/* Before it is let go it may be looked at again: nothing is read. */
+	reads = VISIT_READS;
+	fuzz_must(way->transport->drain(way, now_ns, samples, &count) == lie);
+	fuzz_must(!count);
 	way->transport->close(way);
 	connect_anew();
 }

@@ -425,6 +425,34 @@ static void test_G28_bad_messages(void **state)
 	begin(state);
 }
 
+/* A link that is to be let go may be looked at once more before it is. */
+static void test_G28_nothing_is_read_behind_a_bad_header(void **state)
+{
+	struct fake_guest *g = add_agent(5, 512 * MIB);
+	static const uint8_t flood[1000];
+	struct cagma_sample samples[CAGMA_BATCH];
+	struct cagma_link *link;
+	unsigned int reads;
+	size_t count;
+
+	(void)state;
+	run(2 * S);
+	g->agent->mute = true;
+	run(S);
+	link = served(g)->source;
+	assert_true(say(g, UINT32_MAX, CAGMA_MSG_SAMPLE, 8));
+	assert_true(fake_agent_write(g, flood, sizeof(flood)));
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(link->transport->drain(link, cagma_now_ns(),
+							samples, &count),
+				 CAGMA_LIE_SIZE);
+		assert_int_equal(count, 0);
+		if (!i)
+			reads = fake_calls(FAKE_VCHAN_READ);
+	}
+	assert_int_equal(fake_calls(FAKE_VCHAN_READ), reads);
+}
+
 static void test_G28_sample_before_the_hello(void **state)
 {
 	struct fake_guest *g = add_agent(5, 512 * MIB);
@@ -906,6 +934,7 @@ int main(void)
 		RUNNING(test_G27_one_byte_a_minute),
 		RUNNING(test_G27_paused_guest_has_all_time),
 		STOPPED(test_G28_bad_messages),
+		RUNNING(test_G28_nothing_is_read_behind_a_bad_header),
 		RUNNING(test_G28_sample_before_the_hello),
 		RUNNING(test_G28_unknown_version),
 		RUNNING(test_G14_impossible_samples_of_an_agent),
