@@ -139,6 +139,28 @@ static int run(int (*work)(void))
 	return status;
 }
 
+static int ask_twice(void)
+{
+	int fd = cagma_process_requests();
+	uint64_t requests = 0;
+
+	if (fd < 0 || is_readable(fd, 0))
+		return 1;
+	kill(getpid(), SIGUSR1);
+	kill(getpid(), SIGUSR1);
+	if (!is_readable(fd, 1000))
+		return 2;
+	if (read(fd, &requests, sizeof(requests)) < 0 || requests != 2)
+		return 3;
+	return is_readable(fd, 0) ? 4 : 0;
+}
+
+static void test_requests_are_counted(void **state)
+{
+	(void)state;
+	assert_int_equal(run(ask_twice), 0);
+}
+
 static void test_signals_end_it_politely(void **state)
 {
 	(void)state;
@@ -240,6 +262,7 @@ int main(void)
 		TEST(test_lock_ends_with_its_process),
 		TEST(test_lock_is_no_link),
 		TEST(test_bad_places_for_the_lock),
+		TEST(test_requests_are_counted),
 		TEST(test_signals_end_it_politely),
 		TEST(test_process_that_hangs_is_ended_all_the_same),
 		TEST(test_privileges_are_gone_with_the_user),
