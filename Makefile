@@ -67,7 +67,7 @@ CORE := actuate answer baseline clients clock command config daemon debt \
 	entitle feed fields foreign granted histogram invariant journal lease lie log loop notify \
 	offer options pass policy reader record requests serve status store trace \
 	track transport vchan
-XEN_LIBS := -lxenctrl -lxengnttab -lxenevtchn -lxenstore -lxenvchan -lxentoollog
+XEN_LIBS := -lxenctrl -lxencall -lxengnttab -lxenevtchn -lxenstore -lxenvchan -lxentoollog
 
 CORE_OBJS := $(CORE:%=$(BUILD)/obj/dom0/%.o)
 

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <xencall.h>
 #include <xenctrl.h>
 #include <xenevtchn.h>
 #include <xengnttab.h>
@@ -18,12 +19,21 @@
 #include "units.h"
 #include "xen.h"
 
-/* Domains per call: one page, for libxencall maps larger buffers every time. */
+/* Domains per call: a page of them. */
 #define BATCH ((unsigned int)(XC_PAGE_SIZE / sizeof(xc_domaininfo_t)))
 
+/*
+ * The calls of every emergency are made in memory of their own that Xen can reach:
+ * libxenctrl would clear and copy pages for each.
+ */
 struct cagma_xen {
 	xc_interface *xc;
-	xc_domaininfo_t batch[XC_PAGE_SIZE / sizeof(xc_domaininfo_t)];
+	xencall_handle *call;
+	union {
+		struct xen_sysctl sysctl;
+		struct xen_domctl domctl;
+	} *op;			/* a page */
+	xc_domaininfo_t *batch;	/* the page behind it */
 };
 
 struct cagma_channel {
@@ -71,30 +81,59 @@ int cagma_xen_open(struct cagma_xen **out)
 	xen->xc = xc_interface_open(NULL, NULL, 0);
 	if (!xen->xc) {
 		err = failed();
-		free(xen);
-		return err;
+		goto err_free;
 	}
+	xen->call = xencall_open(NULL, 0);
+	if (!xen->call) {
+		err = failed();
+		goto err_xc;
+	}
+	xen->op = xencall_alloc_buffer_pages(xen->call, 2);
+	if (!xen->op) {
+		err = failed();
+		goto err_call;
+	}
+	xen->batch = (void *)((char *)xen->op + XC_PAGE_SIZE);
 	*out = xen;
 	return 0;
+
+err_call:
+	xencall_close(xen->call);
+err_xc:
+	xc_interface_close(xen->xc);
+err_free:
+	free(xen);
+	return err;
 }
 
 void cagma_xen_close(struct cagma_xen *xen)
 {
 	if (!xen)
 		return;
+	xencall_free_buffer_pages(xen->call, xen->op, 2);
+	xencall_close(xen->call);
 	xc_interface_close(xen->xc);
 	free(xen);
 }
 
+static int call_sysctl(struct cagma_xen *xen, uint32_t command)
+{
+	xen->op->sysctl.cmd = command;
+	xen->op->sysctl.interface_version = XEN_SYSCTL_INTERFACE_VERSION;
+	return xencall1(xen->call, __HYPERVISOR_sysctl,
+			(uint64_t)(uintptr_t)xen->op) < 0 ? failed() : 0;
+}
+
 int cagma_xen_host(struct cagma_xen *xen, struct cagma_host_facts *host)
 {
-	xc_physinfo_t info = { 0 };
+	const xc_physinfo_t *info = &xen->op->sysctl.u.physinfo;
+	int err = call_sysctl(xen, XEN_SYSCTL_physinfo);
 
-	if (xc_physinfo(xen->xc, &info) < 0)
-		return failed();
-	host->total_pages = info.total_pages;
-	host->free_pages = info.free_pages + info.scrub_pages;
-	host->claimed_pages = info.outstanding_pages;
+	if (err)
+		return err;
+	host->total_pages = info->total_pages;
+	host->free_pages = info->free_pages + info->scrub_pages;
+	host->claimed_pages = info->outstanding_pages;
 	return 0;
 }
 
@@ -108,33 +147,51 @@ static void convert(struct cagma_domain_facts *to, const xc_domaininfo_t *from)
 	to->dying = from->flags & (XEN_DOMINF_dying | XEN_DOMINF_shutdown);
 }
 
+/* Into the batch, those from `first` on; their number or -errno. */
+static int list_domains(struct cagma_xen *xen, uint16_t first, uint32_t most)
+{
+	struct xen_sysctl_getdomaininfolist *list =
+		&xen->op->sysctl.u.getdomaininfolist;
+	int err;
+
+	list->first_domain = first;
+	list->max_domains = most;
+	set_xen_guest_handle_raw(list->buffer, xen->batch);
+	err = call_sysctl(xen, XEN_SYSCTL_getdomaininfolist);
+	return err ? err : (int)list->num_domains;
+}
+
 int cagma_xen_domains(struct cagma_xen *xen, struct cagma_domain_facts *domains,
 		      size_t max)
 {
-	uint32_t first = 0;
+	uint16_t first = 0;
 	size_t count = 0;
 
 	while (count < max) {
 		unsigned int want = (unsigned int)cagma_min(max - count, BATCH);
-		int got = xc_domain_getinfolist(xen->xc, first, want,
-						xen->batch);
+		int got = list_domains(xen, first, want);
 
 		if (got < 0)
-			return failed();
+			return got;
 		for (int i = 0; i < got; i++)
 			convert(&domains[count++], &xen->batch[i]);
 		if ((unsigned int)got < want)
 			break;
-		first = xen->batch[got - 1].domain + 1u;
+		first = (uint16_t)(xen->batch[got - 1].domain + 1u);
 	}
 	return (int)count;
 }
 
 int cagma_xen_set_limit(struct cagma_xen *xen, uint16_t domid, uint64_t pages)
 {
-	if (xc_domain_setmaxmem(xen->xc, domid, cagma_pages_to_kib(pages)) < 0)
-		return failed();
-	return 0;
+	struct xen_domctl *op = &xen->op->domctl;
+
+	op->cmd = XEN_DOMCTL_max_mem;
+	op->interface_version = XEN_DOMCTL_INTERFACE_VERSION;
+	op->domain = domid;
+	op->u.max_mem.max_memkb = cagma_pages_to_kib(pages);
+	return xencall1(xen->call, __HYPERVISOR_domctl,
+			(uint64_t)(uintptr_t)op) < 0 ? failed() : 0;
 }
 
 uint64_t cagma_xen_unbacked(struct cagma_xen *xen, uint16_t domid)
@@ -191,9 +248,23 @@ int cagma_channel_fd(const struct cagma_channel *channel)
 	return xenevtchn_fd(channel->handle);
 }
 
+/*
+ * An emulator may run all processors in one thread: who is notified runs when this
+ * one pauses.
+ */
+static void pause_processor(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#endif
+}
+
 int cagma_channel_notify(struct cagma_channel *channel)
 {
-	return xenevtchn_notify(channel->handle, channel->port) ? failed() : 0;
+	if (xenevtchn_notify(channel->handle, channel->port))
+		return failed();
+	pause_processor();
+	return 0;
 }
 
 int cagma_channel_take(struct cagma_channel *channel)

@@ -10,6 +10,8 @@
 #include <linux/ktime.h>
 #include <xen/events.h>
 
+#include <asm/processor.h>
+
 #include "cagma.h"
 
 /*
@@ -96,6 +98,8 @@ static void kick(void)
 	if (!cagma_kick_wanted(cagma.page))
 		return;
 	notify_remote_via_irq(cagma.irq);
+	/* On an emulator that runs all processors in one thread it is dom0's turn. */
+	cpu_relax();
 	cagma_stats.kicks++;
 }
 
