@@ -318,8 +318,7 @@ $(BUILD)/obj/bench/reaction/answer.o: DOM0_CFLAGS += -Idom0
 $(BUILD)/bench/answer: $(CORE_OBJS) $(BUILD)/obj/dom0/xen.o $(BUILD)/obj/bench/reaction/answer.o
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
-	$(Q)$(CC) $(CFLAGS) -pthread -Wl,--wrap=cagma_reader_mail \
-		-Wl,--wrap=cagma_channel_notify -o $@ $^ $(XEN_LIBS) \
+	$(Q)$(CC) $(CFLAGS) -pthread -o $@ $^ $(XEN_LIBS) \
 		$(shell pkg-config --libs liburcu json-c libconfig)
 
 bench-latency: packages-run images $(BUILD)/bench/echo $(BUILD)/bench/storm \

@@ -128,7 +128,7 @@ pressure() {
 	local guest=$1
 	phase "$LOAD: $guest, page, real pressure"
 	stop_daemon
-	start_daemon --config /cagma/in/pressure.conf
+	start_daemon --config /cagma/in/pressure.conf --trace "$trace"
 	begin_page "$guest" || { missing "$guest" pressure "not served"; return; }
 	guest_mark "$guest"
 	guest_run "$guest" "for i in \$(seq $GROWS); do grow --start-mib 10 --grow-mib 200 --rate-mib-s 50; done; echo PRESSURE-END"

@@ -22,9 +22,8 @@ now_s() {
 }
 
 # start_daemon [OPTION...]: cagmad, whose process is $daemon.
-# shellcheck disable=SC2120	# nobody has to
 start_daemon() {
-	cagmad --trace "$trace" "$@" 2>>"$CAGMA_OUT/cagmad.log" &
+	cagmad "$@" 2>>"$CAGMA_OUT/cagmad.log" &
 	# shellcheck disable=SC2034	# for the scripts that source this
 	daemon=$!
 }
@@ -63,7 +62,7 @@ run_end() {
 
 serve() {
 	local guest
-	start_daemon
+	start_daemon --trace "$trace"
 	for guest in "$@"; do
 		poll 60 is_live "$guest" || die "$guest is not served"
 	done

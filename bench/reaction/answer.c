@@ -34,32 +34,23 @@ static struct cagma_guest guest;
 /* memory/target less what the guest's balloon counts. */
 static int64_t offset_pages;
 
-/* NOLINTBEGIN(bugprone-reserved-identifier): the linker's names */
-void __wrap_cagma_reader_mail(struct cagma_reader *reader,
-			      const struct cagma_order *order);
-int __wrap_cagma_channel_notify(struct cagma_channel *channel);
-
-/* The order goes out through xenstore ... */
-void __wrap_cagma_reader_mail(struct cagma_reader *reader,
-			      const struct cagma_order *order)
+/* The order goes out through xenstore, which tells the guest itself. */
+static void mail(struct cagma_link *link, const struct cagma_order *order,
+		 bool quiet)
 {
 	char value[24];
 	int length = snprintf(value, sizeof(value), "%" PRIu64,
 			      cagma_pages_to_kib(order->target_pages));
 
-	(void)reader;
+	(void)link;
+	(void)quiet;
 	if (!xs_write(store.handle, XBT_NULL, store.target, value,
 		      (unsigned int)length))
 		err(1, "%s", store.target);
 }
 
-/* ... which tells the guest itself. */
-int __wrap_cagma_channel_notify(struct cagma_channel *channel)
-{
-	(void)channel;
-	return 0;
-}
-/* NOLINTEND(bugprone-reserved-identifier) */
+static const struct cagma_transport transport = { .mail = mail };
+static struct cagma_link source = { .transport = &transport, .guest = &guest };
 
 static uint64_t read_pages(const char *node)
 {
@@ -136,6 +127,8 @@ static void find_guest(uint16_t domid)
 {
 	guest.domid = domid;
 	guest.present = true;
+	guest.aims = true;
+	guest.source = &source;
 	guest.static_max_pages = read_pages("static-max");
 	guest.target_pages = read_pages("target");
 	loop.guests[0] = &guest;

@@ -23,6 +23,7 @@
 #include <xen/events.h>
 #include <xen/xenbus.h>
 
+#include <asm/processor.h>
 #include <asm/xen/hypercall.h>
 
 #include "cagma.h"
@@ -44,6 +45,8 @@ static irqreturn_t on_answer(int number, void *data)
 static int floor_ask(void)
 {
 	notify_remote_via_irq(irq);
+	/* As cagma.ko does. */
+	cpu_relax();
 	return 0;
 }
 
