@@ -318,6 +318,12 @@ static bool read_setting(const struct error *e, const config_setting_t *s,
 
 	if (!strcmp(name, "guests"))
 		return read_guests(e, s, config);
+	if (!strcmp(name, "meminfo_guests")) {
+		if (config_setting_type(s) != CONFIG_TYPE_BOOL)
+			return fail(e, s, "meminfo_guests must be true or false");
+		config->meminfo_guests = config_setting_get_bool(s);
+		return true;
+	}
 	if (!strcmp(name, "policy")) {
 		text = get_text(e, s);
 		if (!text)

@@ -29,6 +29,7 @@ struct cagma_config {
 	bool own_period;	/* set by the file, not by the policy */
 	uint64_t tick_ns;	/* of reading the pages */
 	uint64_t retry_max_ns;	/* of trying a guest in quarantine again */
+	bool meminfo_guests;	/* those that only write a number count, too */
 	uint64_t min_pages;	/* guarantee of guests without one of their own */
 	size_t guest_count;
 	struct cagma_guest_config *guests;	/* owned */

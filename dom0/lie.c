@@ -19,6 +19,7 @@ const char *cagma_lie_name(enum cagma_lie lie)
 		[CAGMA_LIE_SIZE] = "wrong-message-size",
 		[CAGMA_LIE_SLOW] = "message-too-slow",
 		[CAGMA_LIE_INDEX] = "corrupt-ring",
+		[CAGMA_LIE_NUMBER] = "bad-meminfo",
 		[CAGMA_LIE_CHANNEL] = "broken-channel",
 		[CAGMA_LIE_CLOSED] = "closed-by-guest",
 	};

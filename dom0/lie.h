@@ -20,6 +20,7 @@ enum cagma_lie {
 	CAGMA_LIE_SIZE,		/* not the size of its type */
 	CAGMA_LIE_SLOW,		/* a message begun and not ended */
 	CAGMA_LIE_INDEX,	/* a ring's indices that can't be true */
+	CAGMA_LIE_NUMBER,	/* memory/meminfo is no number */
 	CAGMA_LIE_CHANNEL,	/* no lie: its channel can't be read */
 	CAGMA_LIE_CLOSED,	/* no lie: the guest closes it */
 	CAGMA_LIE_COUNT

@@ -34,7 +34,7 @@ static const struct metric of_daemon[] = {
 	{ "cagma_host_hard_reserve_bytes", "gauge",
 	  "What is never given to a guest.", "hard_reserve_kib", 1024 },
 	{ "cagma_unattached_domains", "gauge",
-	  "Domains without a page, dom0 aside.", "unattached", 1 },
+	  "Domains that are not attached, dom0 aside.", "unattached", 1 },
 	{ "cagma_emergencies_total", "counter",
 	  "Emergencies that guests raised.", "emergencies", 1 },
 	{ "cagma_emergencies_answered_total", "counter",

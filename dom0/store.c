@@ -14,6 +14,7 @@
 #include "granted.h"
 #include "log.h"
 #include "loop.h"
+#include "meminfo.h"
 #include "offer.h"
 #include "page.h"
 #include "store.h"
@@ -22,6 +23,7 @@
 
 #define LOOK_NS		(500 * CAGMA_NS_PER_MS)
 #define NO_OFFER_MAX_NS	(4 * CAGMA_NS_PER_S)
+#define POLL_NS		(1 * CAGMA_NS_PER_S)
 #define BESIDE_MAX_NS	(32 * CAGMA_NS_PER_S)
 #define REFUSED_MIN_NS	(1 * CAGMA_NS_PER_S)
 /* Who behaved for this long is pardoned and begins with a clean record. */
@@ -42,6 +44,8 @@ struct way {
 	uint64_t attached_ns;	/* since when */
 	const char *reason;	/* why it was refused last; NULL: it wasn't */
 	uint32_t refusals;
+	struct cagma_link *polled;	/* while attached; NULL: it needs no poll */
+	uint64_t poll_ns;	/* not before this */
 };
 
 /* A domain seen in the latest listing. */
@@ -59,6 +63,7 @@ struct seen {
 struct cagma_store {
 	atomic_uint_fast64_t retry_max_ns;
 	atomic_bool manages_dom0;
+	atomic_bool meminfo_guests;
 	atomic_bool anew;		/* look for everything again, soon */
 	struct cagma_xen *xen;
 	struct cagma_xs *xs;
@@ -204,10 +209,13 @@ static const char *make_guest(struct cagma_store *store, struct seen *seen,
 
 /* Not a reason, but that there is nothing to be opened. */
 static const char nothing[] = "nothing";
+/* Nor that, but that xenstore didn't say. */
+static const char unread[] = "unread";
 
 /* What was found in xenstore, before anything is opened. */
 struct found {
 	struct cagma_offer offer;
+	uint64_t used_pages;
 };
 
 static const char *look_for_page(struct cagma_store *store,
@@ -261,6 +269,55 @@ static const char *open_agent(struct cagma_store *store,
 	return reason && !*reason ? nothing : reason;
 }
 
+/* The last resort, and only if the operator wants it. */
+static const char *look_for_meminfo(struct cagma_store *store,
+				    const struct seen *seen,
+				    struct found *found)
+{
+	char text[CAGMA_MEMINFO_MAX];
+	int len;
+
+	if (!seen->domid || !atomic_load(&store->meminfo_guests) ||
+	    seen->way[CAGMA_RANK_PAGE].attached ||
+	    seen->way[CAGMA_RANK_VCHAN].attached)
+		return nothing;
+	len = cagma_xs_read(store->xs, seen->domid, CAGMA_MEMINFO_NODE, text,
+			    sizeof(text));
+	if (len == -EMSGSIZE || len == -EILSEQ)
+		return cagma_lie_name(CAGMA_LIE_NUMBER);
+	if (len < 0)
+		return len == -ENOENT ? nothing : unread;
+	return cagma_meminfo_parse(text, &found->used_pages) ?
+		       cagma_lie_name(CAGMA_LIE_NUMBER) : NULL;
+}
+
+static const char *open_meminfo(struct cagma_store *store,
+				const struct seen *seen,
+				const struct found *found,
+				struct cagma_link **link)
+{
+	(void)store;
+	*link = cagma_meminfo_open(seen->domid, found->used_pages);
+	return *link ? NULL : "out-of-memory";
+}
+
+static void poll_meminfo(struct cagma_store *store, const struct seen *seen,
+			 struct way *way, uint64_t now_ns)
+{
+	struct found found = { 0 };
+	const char *reason;
+
+	if (now_ns < way->poll_ns)
+		return;
+	way->poll_ns = now_ns + POLL_NS;
+	reason = look_for_meminfo(store, seen, &found);
+	if (!reason)
+		cagma_meminfo_tell(way->polled, found.used_pages);
+	else if (reason != unread)
+		cagma_meminfo_end(way->polled, reason == nothing ?
+					CAGMA_LIE_CLOSED : CAGMA_LIE_NUMBER);
+}
+
 /* How a transport is found and opened: NULL, or why not. */
 static const struct {
 	const char *(*look)(struct cagma_store *store, const struct seen *seen,
@@ -271,6 +328,7 @@ static const struct {
 } ways[CAGMA_RANKS] = {
 	[CAGMA_RANK_PAGE] = { look_for_page, open_page },
 	[CAGMA_RANK_VCHAN] = { look_for_agent, open_agent },
+	[CAGMA_RANK_XENSTORE] = { look_for_meminfo, open_meminfo },
 };
 
 /* NULL, `nothing`, or why it was refused. */
@@ -282,7 +340,7 @@ static const char *attach(struct cagma_store *store, struct seen *seen,
 	struct found found;
 	const char *reason = ways[rank].look(store, seen, &found);
 
-	if (reason == nothing)
+	if (reason == nothing || reason == unread)
 		return nothing;
 	read_name(store->xs, seen->domid, seen->name);
 	if (!reason && !is_attached(seen))
@@ -295,6 +353,7 @@ static const char *attach(struct cagma_store *store, struct seen *seen,
 	}
 	memcpy(link->uuid, seen->uuid, sizeof(link->uuid));
 	link->guest = guest;
+	seen->way[rank].polled = rank == CAGMA_RANK_XENSTORE ? link : NULL;
 	cagma_queue_push(store->attached, &link->handover_node);
 	return NULL;
 }
@@ -363,6 +422,8 @@ static void try_one(struct cagma_store *store, struct seen *seen,
 
 	if (way->attached)
 		judge_conduct(store, way, now_ns);
+	if (way->attached && way->polled)
+		poll_meminfo(store, seen, way, now_ns);
 	if (way->attached || now_ns < way->look_ns)
 		return;
 	reason = attach(store, seen, rank);
@@ -591,6 +652,7 @@ static void release_one(struct cagma_store *store, struct cagma_link *link,
 		     "detached", reason);
 		look_anew(seen, now_ns);
 		way->attached = false;
+		way->polled = NULL;
 		if (link->guest)
 			seen->unmirrored = NULL;
 		judge_conduct(store, way, now_ns);
@@ -658,6 +720,7 @@ int cagma_store_open(struct cagma_store **out,
 		return -ENOMEM;
 	atomic_init(&store->retry_max_ns, config->retry_max_ns);
 	atomic_init(&store->manages_dom0, cagma_config_manages_dom0(config));
+	atomic_init(&store->meminfo_guests, config->meminfo_guests);
 	store->attached = attached;
 	store->mirror.fd = store->released.fd = -1;
 	store->seen = calloc(CAGMA_GUESTS_MAX, sizeof(*store->seen));
@@ -718,6 +781,7 @@ void cagma_store_use(struct cagma_store *store,
 {
 	atomic_store(&store->retry_max_ns, config->retry_max_ns);
 	atomic_store(&store->manages_dom0, cagma_config_manages_dom0(config));
+	atomic_store(&store->meminfo_guests, config->meminfo_guests);
 	atomic_store(&store->anew, true);
 }
 

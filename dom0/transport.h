@@ -28,6 +28,7 @@
 enum cagma_rank {
 	CAGMA_RANK_PAGE,		/* granted.h */
 	CAGMA_RANK_VCHAN,		/* vchan.h */
+	CAGMA_RANK_XENSTORE,		/* meminfo.h */
 	CAGMA_RANKS
 };
 

@@ -300,6 +300,24 @@ static void check_parser(void)
 		fuzz_must(is_offer(text) && prints_as(&offer, text));
 }
 
+/* The same text as what memory/meminfo is to be. */
+static void check_number(void)
+{
+	char text[CAGMA_OFFER_MAX], again[32];
+	unsigned long long kib;
+	uint64_t pages;
+	bool right;
+
+	if (cagma_xs_read(NULL, DOMID, CAGMA_OFFER_NODE, text, sizeof(text)) < 0)
+		return;
+	errno = 0;
+	kib = strtoull(text, NULL, 10);
+	snprintf(again, sizeof(again), "%llu", kib);
+	right = !errno && !strcmp(text, again) && kib <= CAGMA_PAGES_MAX * 4;
+	fuzz_must(right == !cagma_meminfo_parse(text, &pages));
+	fuzz_must(!right || pages == kib / 4);
+}
+
 /* ---- attaching ---- */
 
 static struct cagma_config config;
@@ -393,6 +411,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	lay_page(data, (size_t)(end - data));
 	check_parser();
+	check_number();
 	look_twice(open_store(), (enum cagma_lie)(size % CAGMA_LIE_COUNT));
 	return 0;
 }

@@ -178,6 +178,17 @@ static void test_guest_can_be_exempt(void **state)
 	free(guest);
 }
 
+/* The operator has to say so. */
+static void test_meminfo_guests_are_left_alone_by_default(void **state)
+{
+	(void)state;
+	assert_int_equal(read_text("tick_ms = 100;\n"), 0);
+	assert_false(config.meminfo_guests);
+	assert_int_equal(read_text("meminfo_guests = true;\n"), 0);
+	assert_true(config.meminfo_guests);
+	assert_int_equal(read_text("meminfo_guests = 1;\n"), -EINVAL);
+}
+
 /* dom0 is left alone unless it has a floor. */
 static void test_dom0_needs_a_minimum_of_its_own(void **state)
 {
@@ -365,6 +376,7 @@ int main(void)
 		CONFIG_TEST(test_guests_are_read),
 		CONFIG_TEST(test_guest_is_found_by_its_uuid_first),
 		CONFIG_TEST(test_guest_can_be_exempt),
+		CONFIG_TEST(test_meminfo_guests_are_left_alone_by_default),
 		CONFIG_TEST(test_dom0_needs_a_minimum_of_its_own),
 		CONFIG_TEST(test_file_replaces_what_was_read_before),
 		CONFIG_TEST(test_C9_bad_file_is_refused_whole),
