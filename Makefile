@@ -18,6 +18,8 @@
 # make sim        the simulator: the daemon's code on simulated guests
 #                 (docs/simulator.md, tests/sim.mk)
 # make fuzz       every entry point of the daemon under libFuzzer (tests/fuzz.mk)
+# make bench-paper, bench-services, bench-compare: the paper's experiment and
+#                 what its results are compared with (bench/paper.mk)
 # make soak       two processes on one page, and a million random hosts, for long
 #                 (tests/torture.mk, tests/sim.mk)
 # make coverage   what the unit tests reach (tests/coverage.mk)
@@ -138,14 +140,14 @@ $(CAGMA_AGENT): $(AGENT_OBJS)
 	$(Q)$(CC) $(CFLAGS) -Wl,-z,relro,-z,now -o $@ $^ $(AGENT_LIBS)
 
 # What goes into the guest image, and the parts of a boot.
-TASK_OBJS := $(BUILD)/obj/bench/task.o $(BUILD)/obj/bench/team.o \
-	$(BUILD)/obj/bench/counters.o
+TASK_OBJS := $(addprefix $(BUILD)/obj/bench/,task.o team.o counters.o metrics.o)
 GUEST_PROGRAMS := $(BUILD)/guest/usr/bin/memtask $(BUILD)/guest/usr/bin/disktask
 MODULE := $(BUILD)/guest/lib/cagma/cagma.ko
 MODULE_SOURCES := $(wildcard kmod/*.c kmod/*.h shared/*.h) kmod/Kbuild
 
 # Static: a guest's page cache is memory that the guest could use.
-$(GUEST_PROGRAMS): $(BUILD)/guest/usr/bin/%: $(BUILD)/obj/bench/%.o $(TASK_OBJS)
+SERVICE_PROGRAMS := $(BUILD)/guest/usr/bin/kvtask $(BUILD)/guest/usr/bin/jobtask
+$(GUEST_PROGRAMS) $(SERVICE_PROGRAMS): $(BUILD)/guest/usr/bin/%: $(BUILD)/obj/bench/%.o $(TASK_OBJS)
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(CFLAGS) -static -pthread -o $@ $^
@@ -202,7 +204,7 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(CHECK)/%,$(wildcard tests/unit/test_*.
 MUTANTS := $(addprefix $(CHECK)/mutant_,torture.NO_RECHECK torture.NO_ODD \
 	torture.EARLY_LOOK torture.EARLY_KICK \
 	explore.NO_WMB explore.NO_RELEASE explore.NO_MB explore.NO_RMB \
-	explore.NO_ACQUIRE)
+	explore.NO_ACQUIRE ring.LATE_COPY ring.NO_SWAP)
 
 $(CHECK)/%.o: %.c | packages-check
 	@mkdir -p $(@D)
@@ -241,11 +243,14 @@ check-unit: $(UNIT_TESTS) $(MUTANTS) $(TSAN)
 check: all sim
 	$(Q)tests/run.sh "$(MAKE) --no-print-directory check-unit" \
 		"$(MAKE) --no-print-directory check-sim" tests/cli.sh \
-		tests/test_report.py tests/test_latency.py tests/codegen/test_codegen.py
+		tests/test_report.py tests/test_paper.py tests/test_latency.py tests/codegen/test_codegen.py
 
 -include $(wildcard $(CHECK)/*/*.d $(CHECK)/*/*/*.d)
 
-test-xen: packages-run images $(ATTACK) $(BUILD)/bench/cagma-sim
+test-xen: packages-run images $(ATTACK) $(BUILD)/bench/cagma-sim \
+		$(BUILD)/guest/usr/bin/collector-test
+	$(Q)$(MAKE) --no-print-directory $(COLLECTOR)
+	$(Q)mkimage/images.sh guest
 	$(Q)tests/run.sh tests/runner.sh tests/xen/run.sh
 
 # dkms itself, on the headers of the images' kernel.
@@ -396,7 +401,7 @@ install-dkms:
 	install -m 644 kmod/cagma.modules-load $(DESTDIR)/etc/modules-load.d/cagma.conf
 	install -m 644 docs/cagma.4 $(DESTDIR)$(PREFIX)/share/man/man4/
 
-include tests/fuzz.mk tests/coverage.mk
+include tests/fuzz.mk tests/coverage.mk bench/paper.mk
 
 -include $(wildcard $(BUILD)/obj/*/*.d $(BUILD)/obj/*/*/*.d)
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # run.sh [SCENARIO...]: each SCENARIO is a boot of real Xen that runs
-# SCENARIO-test.sh in dom0: dom0, hostile, cycles. Reads the kernel logs, and prints one line per test
+# SCENARIO-test.sh in dom0: dom0, hostile, collector, cycles. Reads the kernel logs, and prints one line per test
 # and the sum. Without arguments: the scenarios of `make test`.
 
 set -euo pipefail
@@ -24,6 +24,12 @@ boot_hostile() {
 	boot "$1" --guest evil,memory=160,maxmem=224,extra=cagma=off \
 		--guest one,memory=128,maxmem=192 --guest two,memory=128,maxmem=192 \
 		--host-memory 1536 --dom0-memory 512 --in "$project/build/tests/attack"
+}
+
+# In virtual time, whose processors are never taken away from a test.
+boot_collector() {
+	boot "$1" --guest collector,memory=128,maxmem=128,extra=cagma=off \
+		--clock icount --host-memory 1024 --dom0-memory 512
 }
 
 # CYCLES of them, on the KERNEL stock or debug; in virtual time, as most of it
@@ -86,7 +92,7 @@ run() {
 	((status == 0)) || report "run_of_$1" "it ended with status $status"
 }
 
-(($#)) || set -- dom0 hostile
+(($#)) || set -- dom0 hostile collector
 for scenario; do
 	run "$scenario"
 done
