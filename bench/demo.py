@@ -70,6 +70,7 @@ def guest_option(name, kind, conf):
 def runner_command(conf, conf_file, out, accel):
     command = [sys.executable, str(RUNNER)]
     command += ["--script", str(HERE / "demo-dom0.sh"), "--in", str(conf_file)]
+    command += ["--in", str(HERE / "work-lib.sh")]
     command += ["--out", str(out), "--clock", "wall", "--accel", accel]
     command += ["--host-memory", conf["HOST_MEMORY_MIB"]]
     command += ["--dom0-memory", conf["DOM0_MEMORY_MIB"]]

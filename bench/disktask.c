@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/fs.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -21,14 +22,16 @@
 
 static const char about[] =
 	"Usage: disktask [OPTION]... DEVICE\n"
-	"Reads and WRITES the block device at random places, O_DIRECT, with\n"
-	"block sizes that are random powers of two; what it held is lost. A\n"
-	"round is a number of requests. Runs until the limit or SIGTERM.\n"
+	"Reads and WRITES the block device, O_DIRECT, with block sizes that are\n"
+	"random powers of two, in order or at random places; what it held is\n"
+	"lost. A round is a number of requests. Runs until the limit, the end\n"
+	"of --steps or SIGTERM.\n"
 	"\n"
 	"Prints one line per round,\n"
 	"  @R {\"task\":I,\"round\":N,\"ms\":TIME,\"at_ms\":SINCE_START}\n"
 	"the counters of the guest and the device (@S) at start and end, and\n"
 	"the outcome (@E).\n"
+	"With --metrics-ms the rounds go to /proc/cagma/buffer instead.\n"
 	"\n"
 	"Exit status: 0 ended by the limit or SIGTERM; 1 a request failed or\n"
 	"a process was killed; 2 usage.";
@@ -37,6 +40,11 @@ struct disktask {
 	uint64_t procs;
 	uint64_t round_ios;
 	uint64_t write_percent;
+	uint64_t sequential_percent;
+	uint64_t step_ms;
+	uint64_t steps;
+	uint64_t barrier;
+	uint64_t metrics_ms;
 	uint64_t min_kib;
 	uint64_t max_kib;
 	uint64_t seed;
@@ -56,12 +64,23 @@ static uint64_t random_size(const struct disktask *task, uint64_t *random)
 	return (task->min_kib * 1024) << (cagma_random(random) % choices);
 }
 
+/* @next is where the process's last request ended: a round trip of the device. */
+static off_t choose_offset(const struct disktask *task, uint64_t *random,
+			   uint64_t *next, uint64_t size)
+{
+	uint64_t offset = cagma_random(random) % (task->bytes / size) * size;
+
+	if (cagma_random(random) % 100 < task->sequential_percent)
+		offset = *next + size <= task->bytes ? *next : 0;
+	*next = offset + size;
+	return (off_t)offset;
+}
+
 static void one_request(const struct disktask *task, uint64_t *random,
-			uint64_t *buffer)
+			uint64_t *next, uint64_t *buffer)
 {
 	uint64_t size = random_size(task, random);
-	uint64_t places = task->bytes / size;
-	off_t offset = (off_t)(cagma_random(random) % places * size);
+	off_t offset = choose_offset(task, random, next, size);
 	bool write = cagma_random(random) % 100 < task->write_percent;
 	ssize_t done;
 
@@ -96,36 +115,31 @@ static int work(struct cagma_worker *worker, const void *context)
 	const struct disktask *task = context;
 	uint64_t random = cagma_mix(task->seed + worker->id);
 	uint64_t *buffer = new_buffer(task, &random);
+	uint64_t next = cagma_random(&random) % task->bytes &
+			~(task->max_kib * 1024 - 1);
 
 	for (;;) {
-		uint64_t begin_ns = cagma_clock_ns();
-
+		cagma_team_round_begin(worker);
 		for (uint64_t i = 0; i < task->round_ios; i++) {
 			if (cagma_team_stopping()) {
 				free(buffer);
 				return CAGMA_TASK_OK;
 			}
-			one_request(task, &random, buffer);
+			one_request(task, &random, &next, buffer);
 		}
-		cagma_team_round_done(worker, begin_ns);
+		cagma_team_round_done(worker);
 	}
 }
 
-static int report(const struct disktask *task,
-		  const struct cagma_team_result *r)
+static int report(const struct disktask *task, const struct cagma_team *team,
+		  const struct cagma_team_result *result)
 {
-	bool ok = !r->killed && !r->failed;
+	char more[64];
 
-	cagma_emit("@E {\"workload\":\"disk\",\"rounds\":%" PRIu64
-		   ",\"round_ios\":%" PRIu64 ",\"tasks\":%" PRIu64
-		   ",\"killed\":%" PRIu64 ",\"failed\":%" PRIu64
-		   ",\"elapsed_ms\":%" PRIu64
-		   ",\"limit_reached\":%s,\"interrupted\":%s,\"ok\":%s}",
-		   r->rounds, task->round_ios, task->procs, r->killed,
-		   r->failed, r->elapsed_ms,
-		   r->limit_reached ? "true" : "false",
-		   r->interrupted ? "true" : "false", ok ? "true" : "false");
-	return ok ? CAGMA_TASK_OK : CAGMA_TASK_FAILED;
+	snprintf(more, sizeof(more), ",\"round_ios\":%" PRIu64,
+		 task->round_ios);
+	return cagma_team_report(team, result, more) ? CAGMA_TASK_OK
+						     : CAGMA_TASK_FAILED;
 }
 
 static struct disktask parse(int argc, char **argv)
@@ -140,6 +154,15 @@ static struct disktask parse(int argc, char **argv)
 		  1 << 30 },
 		{ "write-percent", "share of writes", &task.write_percent, 0,
 		  100 },
+		{ "sequential-percent", "share of requests that follow the last",
+		  &task.sequential_percent, 0, 100 },
+		{ "step-ms", "length of a step", &task.step_ms, 0, 600000 },
+		{ "steps", "after which to end, 0 for never", &task.steps, 0,
+		  1000 },
+		{ "barrier", "1: say @B and wait for SIGUSR1", &task.barrier,
+		  0, 1 },
+		{ "metrics-ms", "time between records, 0 for lines @R",
+		  &task.metrics_ms, 0, 60000 },
 		{ "min-kib", "smallest block, a power of two", &task.min_kib, 4,
 		  1024 },
 		{ "max-kib", "largest block, a power of two", &task.max_kib, 4,
@@ -157,6 +180,8 @@ static struct disktask parse(int argc, char **argv)
 	    task.max_kib & (task.max_kib - 1) || task.min_kib > task.max_kib)
 		cagma_die(CAGMA_TASK_USAGE,
 			  "block sizes must be powers of two, min <= max");
+	if (task.steps && !task.step_ms)
+		cagma_die(CAGMA_TASK_USAGE, "steps need step-ms");
 	task.path = argv[next];
 	return task;
 }
@@ -186,17 +211,22 @@ int main(int argc, char **argv)
 {
 	struct disktask task = parse(argc, argv);
 	struct cagma_team team = {
+		.workload = "disk",
 		.size = task.procs,
 		.limit_s = task.limit_s,
+		.metrics_ms = task.metrics_ms,
+		.schedule = { task.procs, task.steps, task.step_ms },
 		.work = work,
 		.context = &task,
 	};
 	struct cagma_team_result result;
 
 	open_device(&task);
-	cagma_counters_emit("start", "disk", &task.device);
+	if (task.barrier)
+		cagma_team_barrier(team.workload);
+	cagma_counters_emit("start", team.workload, &task.device);
 	result = cagma_team_run(&team);
-	cagma_counters_emit("end", "disk", &task.device);
+	cagma_counters_emit("end", team.workload, &task.device);
 	close(task.fd);
-	return report(&task, &result);
+	return report(&task, &team, &result);
 }

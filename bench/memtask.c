@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -25,11 +26,15 @@ static const char about[] =
 	"pages of it at random: read, verify, write anew. All processes start\n"
 	"together; process I waits I steps before its first page, so that\n"
 	"demand grows. A round is a number of pages, then a pause. The rounds\n"
-	"that fill the memory count like the others.\n"
+	"that fill the memory count like the others. With --steps a schedule\n"
+	"takes the place of --step-ms and --rounds: --first processes begin at\n"
+	"once, as many join in each step as make --procs in the last, and all\n"
+	"end after it.\n"
 	"\n"
 	"Prints one line per round, its time without the pause,\n"
 	"  @R {\"task\":I,\"round\":N,\"ms\":TIME,\"at_ms\":SINCE_START}\n"
 	"the guest's counters (@S) at start and end, and the outcome (@E).\n"
+	"With --metrics-ms the rounds go to /proc/cagma/buffer instead.\n"
 	"\n"
 	"Exit status: 0 all rounds done, or ended by SIGTERM; 1 a process was\n"
 	"killed or a page was corrupt; 2 usage; 3 the limit was reached.";
@@ -38,9 +43,16 @@ struct memtask {
 	uint64_t procs;
 	uint64_t mib;
 	uint64_t round_pages;
+	uint64_t compute;
 	uint64_t rounds;
 	uint64_t think_ms;
+	uint64_t fill_think_ms;
 	uint64_t step_ms;
+	uint64_t first;
+	uint64_t steps;
+	uint64_t jitter_ms;
+	uint64_t barrier;
+	uint64_t metrics_ms;
 	uint64_t seed;
 	uint64_t limit_s;
 };
@@ -50,6 +62,7 @@ struct memory_set {
 	uint64_t *words;
 	uint32_t *versions;
 	uint64_t pages;
+	uint64_t compute;
 	uint64_t seed;
 	uint64_t random;
 };
@@ -67,6 +80,17 @@ static void write_page(struct memory_set *set, uint64_t page)
 	set->versions[page]++;
 	for (size_t i = 0; i < PAGE_WORDS; i += SECTOR_WORDS)
 		words[i] = stamp(set, page, i);
+}
+
+/* What a task does with a page beside looking at it: steps of a chain. */
+static void compute(struct memory_set *set)
+{
+	uint64_t x = set->random;
+
+	for (uint64_t i = 0; i < set->compute; i++)
+		x = cagma_mix(x + i);
+	/* Its result is used, or a compiler would leave it out. */
+	__asm__ volatile("" : : "r"(x));
 }
 
 static bool page_is_intact(const struct memory_set *set, uint64_t page)
@@ -100,6 +124,7 @@ static struct memory_set map_set(const struct memtask *task, uint64_t id)
 		.words = map_private(pages * PAGE_BYTES),
 		.versions = map_private(pages * sizeof(uint32_t)),
 		.pages = pages,
+		.compute = task->compute,
 		.seed = cagma_mix(task->seed + id),
 		.random = cagma_mix(~(task->seed + id)),
 	};
@@ -137,6 +162,7 @@ static bool fill_round(struct cagma_worker *worker, struct memory_set *set,
 		if (cagma_team_stopping())
 			return false;
 		write_page(set, page);
+		compute(set);
 	}
 	return true;
 }
@@ -153,24 +179,37 @@ static bool random_round(struct cagma_worker *worker, struct memory_set *set,
 		if (!page_is_intact(set, page))
 			worker->corrupt_pages++;
 		write_page(set, page);
+		compute(set);
 	}
 	return true;
 }
 
 static void run_rounds(const struct memtask *task, struct cagma_worker *worker,
 		       struct memory_set *set, uint64_t rounds,
+		       uint64_t think_ms,
 		       bool (*run)(struct cagma_worker *worker,
 				   struct memory_set *set, uint64_t round,
 				   uint64_t pages))
 {
 	for (uint64_t round = 0; round < rounds; round++) {
-		uint64_t begin_ns = cagma_clock_ns();
-
+		if (cagma_team_stopping())
+			return;
+		cagma_team_round_begin(worker);
 		if (!run(worker, set, round, task->round_pages))
 			return;
-		cagma_team_round_done(worker, begin_ns);
-		cagma_sleep_ms(task->think_ms);
+		cagma_team_round_done(worker);
+		cagma_team_pause(think_ms);
 	}
+}
+
+/* In a schedule the team has let it go in its step already. */
+static uint64_t delay_ms(const struct memtask *task,
+			 const struct cagma_worker *worker,
+			 struct memory_set *set)
+{
+	if (!task->steps)
+		return worker->id * task->step_ms;
+	return task->jitter_ms ? cagma_random(&set->random) % task->jitter_ms : 0;
 }
 
 static int work(struct cagma_worker *worker, const void *context)
@@ -178,48 +217,59 @@ static int work(struct cagma_worker *worker, const void *context)
 	const struct memtask *task = context;
 	struct memory_set set = map_set(task, worker->id);
 
-	if (!cagma_team_stopping())
-		cagma_sleep_ms(worker->id * task->step_ms);
-	run_rounds(task, worker, &set, fill_rounds(task), fill_round);
-	run_rounds(task, worker, &set, task->rounds, random_round);
+	cagma_team_pause(delay_ms(task, worker, &set));
+	run_rounds(task, worker, &set, fill_rounds(task), task->fill_think_ms,
+		   fill_round);
+	run_rounds(task, worker, &set, task->steps ? UINT64_MAX : task->rounds,
+		   task->think_ms, random_round);
 	return worker->corrupt_pages ? CAGMA_TASK_FAILED : CAGMA_TASK_OK;
 }
 
-static int report(const struct memtask *task, const struct cagma_team_result *r)
+static int report(const struct memtask *task, const struct cagma_team *team,
+		  const struct cagma_team_result *result)
 {
 	uint64_t expected = task->procs * (fill_rounds(task) + task->rounds);
-	bool ok = !r->killed && !r->failed && !r->corrupt_pages;
+	char more[64] = "";
 
-	cagma_emit("@E {\"workload\":\"memory\",\"rounds\":%" PRIu64
-		   ",\"expected_rounds\":%" PRIu64 ",\"tasks\":%" PRIu64
-		   ",\"killed\":%" PRIu64 ",\"failed\":%" PRIu64
-		   ",\"corrupt_pages\":%" PRIu64 ",\"elapsed_ms\":%" PRIu64
-		   ",\"limit_reached\":%s,\"interrupted\":%s,\"ok\":%s}",
-		   r->rounds, expected, task->procs, r->killed, r->failed,
-		   r->corrupt_pages, r->elapsed_ms,
-		   r->limit_reached ? "true" : "false",
-		   r->interrupted ? "true" : "false", ok ? "true" : "false");
-	if (!ok)
+	if (!task->steps)
+		snprintf(more, sizeof(more), ",\"expected_rounds\":%" PRIu64,
+			 expected);
+	if (!cagma_team_report(team, result, more))
 		return CAGMA_TASK_FAILED;
-	return r->limit_reached ? CAGMA_TASK_CUT : CAGMA_TASK_OK;
+	return result->limit_reached && !task->steps ? CAGMA_TASK_CUT
+						     : CAGMA_TASK_OK;
 }
 
 static struct memtask parse(int argc, char **argv)
 {
 	static struct memtask task = {
 		.procs = 4, .mib = 64, .round_pages = 256, .rounds = 20,
-		.think_ms = 200, .step_ms = 2000, .seed = 1, .limit_s = 0,
+		.think_ms = 200, .fill_think_ms = 200, .step_ms = 2000,
+		.first = 1, .seed = 1, .limit_s = 0,
 	};
 	static const struct cagma_option options[] = {
 		{ "procs", "processes", &task.procs, 1, 256 },
 		{ "mib", "MiB of memory for each", &task.mib, 1, 1 << 20 },
 		{ "round-pages", "pages of 4 KiB a round touches",
 		  &task.round_pages, 1, 1 << 30 },
+		{ "compute", "steps of computing for each page touched",
+		  &task.compute, 0, 1 << 30 },
 		{ "rounds", "rounds after the memory is filled", &task.rounds,
 		  0, 1 << 30 },
 		{ "think-ms", "pause after a round", &task.think_ms, 0, 60000 },
-		{ "step-ms", "delay from one process to the next",
+		{ "fill-think-ms", "pause after a round that fills",
+		  &task.fill_think_ms, 0, 60000 },
+		{ "step-ms", "delay from one process, or step, to the next",
 		  &task.step_ms, 0, 600000 },
+		{ "steps", "of a schedule, 0 for none", &task.steps, 0, 1000 },
+		{ "first", "processes in the first step of a schedule",
+		  &task.first, 1, 256 },
+		{ "jitter-ms", "random delay of a process in its step, below",
+		  &task.jitter_ms, 0, 600000 },
+		{ "barrier", "1: say @B and wait for SIGUSR1", &task.barrier,
+		  0, 1 },
+		{ "metrics-ms", "time between records, 0 for lines @R",
+		  &task.metrics_ms, 0, 60000 },
 		{ "seed", "of everything random", &task.seed, 0, UINT64_MAX },
 		{ "limit-s", "seconds after which to give up, 0 for none",
 		  &task.limit_s, 0, 86400 },
@@ -230,6 +280,9 @@ static struct memtask parse(int argc, char **argv)
 	if (next < argc)
 		cagma_die(CAGMA_TASK_USAGE, "unexpected argument '%s'",
 			  argv[next]);
+	if (task.first > task.procs || (task.steps && !task.step_ms))
+		cagma_die(CAGMA_TASK_USAGE,
+			  "a schedule needs first <= procs and step-ms");
 	return task;
 }
 
@@ -237,15 +290,20 @@ int main(int argc, char **argv)
 {
 	struct memtask task = parse(argc, argv);
 	struct cagma_team team = {
+		.workload = "memory",
 		.size = task.procs,
 		.limit_s = task.limit_s,
+		.metrics_ms = task.metrics_ms,
+		.schedule = { task.first, task.steps, task.step_ms },
 		.work = work,
 		.context = &task,
 	};
 	struct cagma_team_result result;
 
-	cagma_counters_emit("start", "memory", NULL);
+	if (task.barrier)
+		cagma_team_barrier(team.workload);
+	cagma_counters_emit("start", team.workload, NULL);
 	result = cagma_team_run(&team);
-	cagma_counters_emit("end", "memory", NULL);
-	return report(&task, &result);
+	cagma_counters_emit("end", team.workload, NULL);
+	return report(&task, &team, &result);
 }

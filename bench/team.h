@@ -11,12 +11,28 @@ struct cagma_worker {
 	uint64_t id;
 	uint64_t rounds;
 	uint64_t corrupt_pages;
+	uint64_t lost_records;
 	uint64_t start_ns;
+	uint64_t metrics_ms;
+	uint64_t round_ns; /* when the round under way began, or 0 */
+};
+
+/*
+ * When workers begin: @first at once, all of the team in the last step, and as
+ * many in between as a straight line says. After the last step the team ends.
+ */
+struct cagma_schedule {
+	uint64_t first;
+	uint64_t steps;	  /* 0: no schedule, all begin at once */
+	uint64_t step_ms;
 };
 
 struct cagma_team {
+	const char *workload; /* one word */
 	uint64_t size;
 	uint64_t limit_s; /* 0: none */
+	uint64_t metrics_ms; /* rounds go to the collector this often; 0: @R */
+	struct cagma_schedule schedule;
 	/* Returns an exit status; should return soon once stop is asked. */
 	int (*work)(struct cagma_worker *worker, const void *context);
 	const void *context;
@@ -27,21 +43,43 @@ struct cagma_team_result {
 	uint64_t corrupt_pages;
 	uint64_t killed; /* ended by a signal, as the OOM killer does */
 	uint64_t failed; /* ended with a status other than zero */
+	uint64_t lost_records; /* that the collector had no room for */
 	uint64_t elapsed_ms;
 	bool limit_reached;
 	bool interrupted; /* by SIGTERM, SIGINT or SIGHUP */
 };
 
 /*
- * Forks the workers, lets them all go at one moment and waits for the last. At
+ * Says "@B {...}" and waits for SIGUSR1, so that several guests can begin at one
+ * moment. Before the workers are started.
+ */
+void cagma_team_barrier(const char *workload);
+
+/*
+ * Forks the workers, lets them all go at one moment and waits for the last. With
+ * a schedule a timer's signal drives the steps, and SIGUSR1 lets a worker go. At
  * the limit, or when the program is told to end, the workers are asked to stop.
  */
 struct cagma_team_result cagma_team_run(const struct cagma_team *team);
 
+/*
+ * Prints the outcome, "@E {...}", with more members of its own, each with a comma
+ * before it. Returns whether no worker failed, was killed or met a corrupt page.
+ */
+bool cagma_team_report(const struct cagma_team *team,
+		       const struct cagma_team_result *result,
+		       const char *more);
+
 /* For workers: whether to come to an end. */
 bool cagma_team_stopping(void);
 
-/* For workers: prints "@R {...}" for a round that began at @begin_ns. */
-void cagma_team_round_done(struct cagma_worker *worker, uint64_t begin_ns);
+/* For workers: a round begins now; one that is under way at the end was cut. */
+void cagma_team_round_begin(struct cagma_worker *worker);
+
+/* For workers: prints "@R {...}" for the round, or gives it to the metrics. */
+void cagma_team_round_done(struct cagma_worker *worker);
+
+/* For workers: a pause that signals do not shorten, but for those that end it. */
+void cagma_team_pause(uint64_t ms);
 
 #endif
