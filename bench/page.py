@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The demo's report as one self-contained page."""
+"""The reports as self-contained pages: what they share, and the demo's."""
 
 from html import escape
 from pathlib import Path
@@ -22,6 +22,7 @@ HOST_LEGEND = (
 POLICY_LEGEND = (("static", "static"), ("cagma", "cagma"))
 
 FACTS = (
+    ("version", "cagmad"),
     ("accel", "accelerator"),
     ("clock", "clock"),
     ("xen", "Xen"),
@@ -218,49 +219,65 @@ def notes(remarks):
     return "".join(f'<p class="note">{escape(remark)}.</p>' for remark in remarks)
 
 
-def build(report, facts, rows, remarks, figures):
-    """@rows: (what, static, cagma, ratio) as text; @figures: from plots.draw()."""
-    runs, bars = report["runs"], report["bars"]
-    parameters = {key: escape(value) for key, value in report["parameters"].items()}
+def document(title, lead, parts):
+    """A page; @lead is HTML, and so is each of @parts."""
+    body = "\n".join(parts)
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>CAGMA demo: static against cagma</title>
+<title>{escape(title)}</title>
 <style>
 {STYLE.read_text(encoding="utf-8")}</style>
 </head>
 <body>
 <main>
-<h1>CAGMA demo</h1>
-<p class="lead">Guests that run out of memory, once with fixed memory
-(<b>static</b>) and once with the allocator moving it (<b>cagma</b>), on real Xen.</p>
-{verdict(bars)}
-{tiles(rows)}
-<h2>Result</h2>
-{table(("", "static", "cagma", "cagma / static"), rows)}
-{notes(remarks)}
-<h2>Bars</h2>
-{bars_table(bars)}
-<h2>Guest by guest</h2>
-{guests_table(runs)}
-<h2>Over time</h2>
-<p class="note">Both runs on the same scales; zero is when the work began.</p>
-{guest_sections(runs, figures)}
-<h3>Host</h3>
-{legend(*HOST_LEGEND)}
-{pair(figures, "host", [run["policy"] for run in runs])}
-<h2>Distributions</h2>
-{legend(*POLICY_LEGEND)}
-{distributions(runs, figures)}
-<h2>Method</h2>
-{METHOD.format_map(parameters)}
-<h2>Machine</h2>
-{definitions((text, facts[key]) for key, text in FACTS if key in facts)}
-<h2>Parameters</h2>
-{definitions(report["parameters"].items())}
+<h1>{escape(title.partition(":")[0])}</h1>
+<p class="lead">{lead}</p>
+{body}
 </main>
 </body>
 </html>
 """
+
+
+def section(title, *parts):
+    return "\n".join([f"<h2>{escape(title)}</h2>", *parts])
+
+
+def machine(facts):
+    return definitions((text, facts[key]) for key, text in FACTS if key in facts)
+
+
+def build(report, facts, rows, remarks, figures):
+    """@rows: (what, static, cagma, ratio) as text; @figures: from plots.draw()."""
+    runs, bars = report["runs"], report["bars"]
+    parameters = {key: escape(value) for key, value in report["parameters"].items()}
+    return document(
+        "CAGMA demo: static against cagma",
+        "Guests that run out of memory, once with fixed memory (<b>static</b>) and once"
+        " with the allocator moving it (<b>cagma</b>), on real Xen.",
+        [
+            verdict(bars),
+            tiles(rows),
+            section("Result", table(("", "static", "cagma", "cagma / static"), rows),
+                    notes(remarks)),
+            section("Bars", bars_table(bars)),
+            section("Guest by guest", guests_table(runs)),
+            section(
+                "Over time",
+                '<p class="note">Both runs on the same scales; zero is when the work'
+                " began.</p>",
+                guest_sections(runs, figures),
+                "<h3>Host</h3>",
+                legend(*HOST_LEGEND),
+                pair(figures, "host", [run["policy"] for run in runs]),
+            ),
+            section("Distributions", legend(*POLICY_LEGEND),
+                    distributions(runs, figures)),
+            section("Method", METHOD.format_map(parameters)),
+            section("Machine", machine(facts)),
+            section("Parameters", definitions(report["parameters"].items())),
+        ],
+    )

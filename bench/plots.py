@@ -30,7 +30,16 @@ ROLES = {
     "static": "#0a0a0a",
     "cagma": "#0b0b0b",
     "grid": "#0c0c0c",
+    "cagma2017": "#0d0d0d",
+    "periodic": "#0e0e0e",
+    "proportional": "#0f0f0f",
+    "oracle": "#101010",
+    "floor": "#111111",
+    "page-route": "#121212",
+    "vchan": "#131313",
+    "xenstore": "#141414",
 }
+ROUTES = ("floor", "page", "vchan", "xenstore")
 
 
 class PlotError(Exception):
@@ -300,6 +309,71 @@ def reaction_script(times):
     )
 
 
+def steps_script(series, tasks):
+    """Mean residence in each step, with its confidence interval, on a log axis.
+
+    @series: {policy: [(step, mean, half interval or None)]}; @tasks: in each step.
+    """
+    policies = list(series)
+    blocks, curves = [], []
+    for number, policy in enumerate(policies):
+        # Side by side, so that intervals do not hide each other.
+        shift = (number - (len(policies) - 1) / 2) * 0.09
+        rows = [
+            (step + shift, mean, max(mean - (half or 0), mean / 50), mean + (half or 0))
+            for step, mean, half in series[policy]
+        ]
+        blocks.append(block(policy, rows))
+        curves.append(f"${policy} using 1:2:3:4 with yerrorlines pt 7 ps 0.35 lw 1.5"
+                      f" {colour(policy)}")
+    names = ", ".join(f'"{i}: {n}" {i}' for i, n in enumerate(tasks, 1))
+    return "\n".join(
+        [preamble(320), *blocks]
+        + [
+            f"set logscale y\nset lmargin 11\nset xrange [0.5:{len(tasks) + 0.5:g}]",
+            f"set xtics ({names})",
+            'set xlabel "step: memory-bound tasks"',
+            'set ylabel "residence time, ms"',
+            "plot " + ", ".join(curves),
+        ]
+    )
+
+
+def latency_script(cells, loads):
+    """A line from p50 to p99 and a point at the maximum for each route and load.
+
+    @cells: of one kind of guest and one metric, as latency.json has them.
+    """
+    blocks, curves = [], []
+    for number, route in enumerate(ROUTES):
+        rows = [
+            (cell["p50_us"], cell["p99_us"], cell["max_us"],
+             len(loads) - loads.index(cell["load"]) - (number - 1.5) * 0.18)
+            for cell in cells if cell["route"] == route
+        ]
+        if not rows:
+            continue
+        blocks.append(block(route, rows))
+        role = colour("page-route" if route == "page" else route)
+        curves += [
+            f"${route} using 1:4:($2-$1):(0) with vectors nohead lw 5 {role}",
+            f"${route} using 1:4 with points pt 7 ps 0.6 {role}",
+            f"${route} using 3:4 with points pt 2 ps 0.5 {role}",
+        ]
+    names = ", ".join(
+        f'"{load.replace("_", " ")}" {len(loads) - i}' for i, load in enumerate(loads)
+    )
+    return "\n".join(
+        [preamble(90 + 62 * len(loads)), *blocks]
+        + [
+            f"set logscale x\nset yrange [0.4:{len(loads) + 0.6:g}]",
+            f"set ytics ({names})\nset lmargin 15\nset grid xtics {colour('grid')} lw 1",
+            'set xlabel "µs"',
+            "plot " + ", ".join(curves),
+        ]
+    )
+
+
 # ---- drawing ----
 
 
@@ -330,8 +404,9 @@ def for_page(svg, name, description):
     return svg.replace("<svg", f'<svg role="img" aria-label="{description}"', 1)
 
 
-def draw(runs):
-    """{(what, policy): SVG}; what is a guest's name or a kind of plot."""
+def draw(runs, prefix=""):
+    """{(what, policy): SVG}; what is a guest's name or a kind of plot. With another
+    prefix the drawings of other runs can be on the same page."""
     scale = common_scale(runs)
     scripts = {("residence", "all"): residence_script(runs)}
     for run in runs:
@@ -341,7 +416,12 @@ def draw(runs):
         if run.reactions:
             times = [reaction["us"] for reaction in run.reactions]
             scripts["reaction", run.policy] = reaction_script(times)
+    return draw_all(scripts, prefix)
+
+
+def draw_all(scripts, prefix=""):
+    """{(what, which): SVG} of gnuplot scripts."""
     return {
-        key: for_page(gnuplot(script), "-".join(key), f"{key[0]}, {key[1]}")
+        key: for_page(gnuplot(script), prefix + "-".join(key), f"{key[0]}, {key[1]}")
         for key, script in scripts.items()
     }

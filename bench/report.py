@@ -7,7 +7,6 @@ report.html again from data that is already there.
 """
 
 import json
-import math
 import os
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ import page
 import plots
 import rundata
 from rundata import DataError
+from stats import mean, percentile
 
 MAX_SWAP_OUT_RATIO = 0.05
 MAX_RESIDENCE_RATIO = 0.5
@@ -23,18 +23,6 @@ MIN_IOPS_RATIO = 1.0
 
 
 # ---- figures ----
-
-
-def mean(values):
-    return sum(values) / len(values) if values else None
-
-
-def percentile(values, percent):
-    """Nearest rank: always a value that was measured."""
-    if not values:
-        return None
-    rank = math.ceil(percent / 100 * len(values))
-    return sorted(values)[max(rank, 1) - 1]
 
 
 def rounded(value, digits=3):

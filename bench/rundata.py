@@ -5,6 +5,7 @@ Anything that is missing or does not add up raises DataError: a hole in the
 data must never look like a zero.
 """
 
+import collections
 import json
 import re
 import shlex
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # The kernel may print behind a line before its end was sent; never inside one.
-MARKED_LINE = re.compile(r"^@([RSE]) (\{.*?\})(?:\[ *\d+\.\d+\] .*)?$")
+MARKED_LINE = re.compile(r"^@([A-Z]) (\{.*?\})(?:\[ *\d+\.\d+\] .*)?$")
 HOST_FACTS = ("accel", "xen", "dom0_kernel", "guest_kernel", "cores")
 
 
@@ -107,13 +108,19 @@ def read_facts(out):
 # ---- a guest's console ----
 
 
-def parse_console(text, where):
-    found = {"R": [], "S": [], "E": []}
+def marked_lines(text, where):
+    """The marked lines' objects by their mark; a mark that never came is empty."""
+    found = collections.defaultdict(list)
     for number, line in enumerate(text.splitlines(), 1):
         match = MARKED_LINE.match(line.rstrip())
         if match:
             kind, body = match.groups()
             found[kind].append(decode(body, f"{where}:{number}"))
+    return found
+
+
+def parse_console(text, where):
+    found = marked_lines(text, where)
     stats = {record.get("when"): record for record in found["S"]}
     if len(found["S"]) != 2 or set(stats) != {"start", "end"}:
         raise DataError(f"{where}: not one start and one end of counters")
@@ -194,11 +201,7 @@ def read_run(out, policy, workloads):
     trace = f"trace-{policy}.jsonl"
     events = parse_trace(read_text(out / trace), marks["began_ms"], trace)
     totals = events["end"][0]
-    require(
-        totals,
-        ("emergencies", "answered", "target_changes", "invariant_violations", "lost"),
-        f"{trace}: the 'end' event",
-    )
+    require_totals(totals, trace)
     check_events(events, totals, trace)
     return Run(
         policy=policy,
@@ -213,6 +216,11 @@ def read_run(out, policy, workloads):
         violations=events.get("violation", []),
         totals=totals,
     )
+
+
+def require_totals(totals, where):
+    keys = ("emergencies", "answered", "target_changes", "invariant_violations", "lost")
+    require(totals, keys, f"{where}: the 'end' event")
 
 
 def check_events(events, totals, where):
