@@ -7,8 +7,9 @@ has measured: the next run measures only what is missing. Prints a table and lea
 build/bench/latency.json. Exit status 0: all is there and all bars are met; 1: a bar
 is missed; 2: something is missing, and named.
 
-CLOCK=wall measures in real time. ONLY="idle create_loop" and GUESTS=pv measure no more
-than that now.
+CLOCK=wall measures in real time. ONLY="idle create_loop", GUESTS=pv and ROUTES="floor
+page" measure no more than that now; TRIALS=110 a third of the trials, and says that they
+are too few.
 --report makes the report again from what is there. --read FILE...: of consoles, or
 what guests of a Xen host printed (docs/benchmarks.md), a table and no more.
 """
@@ -36,9 +37,11 @@ GUESTS = {"pv": "pv,kind=pv,memory=256,maxmem=512,extra=cagma=off",
           "pvh": "pvh,kind=pvh,memory=384,maxmem=384,extra=cagma=off"}
 # GROUPS SMALL LARGE INTERVAL_US of bench/reaction/trial.c. dom0 wakes up for a guest
 # twenty times a second at most.
-PLAN_MOVES = "30 10 1 57000"
-PLAN_FLOOR = "1 320 0 20000"
-PLAN_TOGETHER = ("30 10 1 100000", "1 320 0 100000")
+# Of eleven trials each.
+GROUPS = -(-int(os.environ.get("TRIALS", "330")) // 11)
+PLAN_MOVES = f"{GROUPS} 10 1 57000"
+PLAN_FLOOR = f"1 {11 * GROUPS} 0 20000"
+PLAN_TOGETHER = (f"{GROUPS} 10 1 100000", f"1 {11 * GROUPS} 0 100000")
 CROWD = tuple(f"crowd-{letter}" for letter in "abcdefghijklmnop")
 LOADS = {
     "idle": [],
@@ -144,9 +147,11 @@ class Boot:
         new.write_text(json.dumps(asdict(self)) + "\n")
         new.replace(self.path)
 
-    def missing(self, guests=tuple(GUESTS)):
+    def missing(self, guests=tuple(GUESTS), routes=(*ROUTES, "pressure")):
         return [name for name in wanted_cells(self.load) if name not in self.cells
-                and name.partition(":")[0] in guests and not (name.endswith(":vchan") and not agent_program())]
+                and name.partition(":")[0] in guests
+                and name.partition(":")[2] in routes
+                and not (name.endswith(":vchan") and not agent_program())]
 
     def take(self, out):
         """What a boot has left in its directory."""
@@ -345,14 +350,16 @@ def main():
     clock = os.environ.get("CLOCK", "icount")
     only = os.environ.get("ONLY", " ".join(LOADS)).split()
     guests = os.environ.get("GUESTS", " ".join(GUESTS)).split()
-    if unknown := (set(only) - set(LOADS)) | (set(guests) - set(GUESTS)):
-        parser.error(f"there is no load or guest {' '.join(unknown)}")
+    routes = os.environ.get("ROUTES", " ".join((*ROUTES, "pressure"))).split()
+    if unknown := ((set(only) - set(LOADS)) | (set(guests) - set(GUESTS)) |
+                   (set(routes) - {*ROUTES, "pressure"})):
+        parser.error(f"there is no load, guest or route {' '.join(unknown)}")
     OUT.mkdir(parents=True, exist_ok=True)
     key = None if arguments.report else key_of(clock)
     boots = {load: Boot.read(load, key) for load in only}
     try:
         for boot in boots.values():
-            if cells := not arguments.report and boot.missing(guests):
+            if cells := not arguments.report and boot.missing(guests, routes):
                 measure(boot, clock, cells)
     except KeyboardInterrupt:
         print("interrupted")
