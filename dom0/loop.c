@@ -283,16 +283,27 @@ static void release_link(struct cagma_loop *loop, struct cagma_link *link)
 	cagma_queue_push(loop->released, &link->handover_node);
 }
 
-/* Of one guest: those with a lie, or all. */
-static void release_links(struct cagma_loop *loop, struct cagma_guest *guest,
+/*
+ * Of one guest: those with a lie, or all. False: the last one was among them, and
+ * the guest went with it. It is the store's then, and may be freed at any moment.
+ */
+static bool release_links(struct cagma_loop *loop, struct cagma_guest *guest,
 			  bool all)
 {
-	for (int rank = CAGMA_RANKS; rank-- > 0;) {
+	struct cagma_link *gone[CAGMA_RANKS];
+	size_t count = 0, left = 0;
+
+	for (int rank = 0; rank < CAGMA_RANKS; rank++) {
 		struct cagma_link *link = guest->link[rank];
 
 		if (link && (all || link->lie != CAGMA_LIE_NONE))
-			release_link(loop, link);
+			gone[count++] = link;
+		else
+			left += link != NULL;
 	}
+	for (size_t i = 0; i < count; i++)
+		release_link(loop, gone[i]);
+	return left;
 }
 
 static void reap(struct cagma_loop *loop)
@@ -303,8 +314,7 @@ static void reap(struct cagma_loop *loop)
 	for (size_t i = loop->guest_count; i-- > 0;) {
 		struct cagma_guest *guest = loop->guests[i];
 
-		release_links(loop, guest, !guest->present);
-		if (best_of(guest))
+		if (release_links(loop, guest, !guest->present))
 			turn(loop, guest);
 	}
 }
