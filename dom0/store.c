@@ -225,7 +225,8 @@ static const char *look_for_page(struct cagma_store *store,
 	int len = cagma_xs_read(store->xs, seen->domid, CAGMA_OFFER_NODE, text,
 				sizeof(text));
 
-	if (len == -ENOENT)
+	/* What xenstore doesn't tell is not the guest's fault. */
+	if (len < 0 && len != -EILSEQ && len != -EMSGSIZE)
 		return nothing;
 	if (len < 0 || cagma_offer_parse(text, &found->offer))
 		return "bad-offer";
