@@ -193,7 +193,7 @@ mkdir "$dir/stub"
 cat >"$dir/stub/xl" <<-'END'
 	#!/bin/bash
 	if [[ " $* " == *" --dryrun "* ]]; then
-		[[ -e $4 ]] || exit 1
+		[[ -e $2 && $3 == --quiet ]] || exit 1
 		echo '{ "domid": null, "config": { "b_info": { "max_vcpus": 2, "max_memkb": 1048576, "target_memkb": 524288 } } }'
 	else
 		echo "xl $*" >>"$CALLS"
