@@ -5,6 +5,7 @@
 #                 for a smaller one, whose results go to build/bench/smaller/
 # make bench-services  the same for a key-value store and sort
 # make bench-compare  what changed from the result OLD to the result NEW
+# make guard      whether something became clearly slower, by ratios
 
 $(BUILD)/guest/usr/bin/collect: $(BUILD)/obj/bench/collect.o $(BUILD)/obj/bench/task.o
 	@mkdir -p $(@D)
@@ -50,4 +51,7 @@ bench-services: packages-demo images $(PAPER_PROGRAMS)
 bench-compare:
 	$(Q)$(PYTHON) bench/compare.py "$(OLD)" "$(NEW)"
 
-.PHONY: bench-paper bench-services bench-compare
+guard: packages-run base $(BUILD)/bench/scale
+	$(Q)$(PYTHON) bench/guard.py
+
+.PHONY: bench-paper bench-services bench-compare guard
