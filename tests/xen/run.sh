@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # run.sh [SCENARIO...]: each SCENARIO is a boot of real Xen that runs
-# SCENARIO-test.sh in dom0: dom0, hostile, collector, cycles. Reads the kernel logs, and prints one line per test
+# SCENARIO-test.sh in dom0: dom0, hostile, allocator, collector, cycles. Reads the kernel logs, and prints one line per test
 # and the sum. Without arguments: the scenarios of `make test`.
 
 set -euo pipefail
@@ -44,6 +44,15 @@ boot_cycles() {
 	boot "$1" --guest "cycle,memory=512,maxmem=512,kernel=${KERNEL:-stock}$extra" \
 		--clock icount --host-memory 1536 --dom0-memory 512 --in "$conf" \
 		--time-limit 14400
+}
+
+# In virtual time, as much of it is waiting.
+boot_allocator() {
+	boot "$1" --guest pv,memory=160,maxmem=448,swap=256 \
+		--guest donor,memory=320,maxmem=320,swap=256 \
+		--guest evil,memory=192,maxmem=224,extra=cagma=off \
+		--guest new,memory=128,maxmem=128,extra=cagma=off --clock icount \
+		--host-memory 1792 --dom0-memory 512 --time-limit 2400
 }
 
 boot() {
@@ -92,7 +101,7 @@ run() {
 	((status == 0)) || report "run_of_$1" "it ended with status $status"
 }
 
-(($#)) || set -- dom0 hostile collector
+(($#)) || set -- dom0 hostile allocator collector
 for scenario; do
 	run "$scenario"
 done

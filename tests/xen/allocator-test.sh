@@ -1,0 +1,165 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The allocator on real Xen: what happens to dom0 and between guests. "pv" runs short
+# when it is told to, "donor" has what others need, "evil" is a guest of
+# tests/hostile/hostile.c, "new" is created when a test wants it.
+
+# shellcheck source=test-lib.sh
+. /cagma/in/test-lib.sh
+
+readonly HARD_KIB=$((64 * 1024)) GRACE_S=10 EVIL_MIN_MIB=128
+
+# ---- guests and the host ----
+
+spare_kib() {
+	total spare_kib
+}
+
+# fill GUEST MIB: a file in its memory, instead of the one before.
+fill() {
+	guest_mark "$1"
+	guest_run "$1" "mount -o remount,size=500m /tmp; rm -f /tmp/fill; dd if=/dev/zero of=/tmp/fill bs=1M count=$2 2>/dev/null; echo FILLED"
+	says "$1" '^FILLED' 120
+}
+
+empty() {
+	guest_mark "$1"
+	guest_run "$1" "rm -f /tmp/fill; echo EMPTY"
+	says "$1" '^EMPTY' 30
+}
+
+arrived() {
+	local off
+	off=$(($(field "$1" alloc_kib) - $(field "$1" target_kib)))
+	((off <= 1024 && off >= -1024))
+}
+
+# create_paused MIB: a domain without a page, that never runs.
+create_paused() {
+	xl create -q -p "$CAGMA_IN/guests/new.cfg" "memory=$1" "maxmem=$1" ||
+		because "xl create failed"
+}
+
+destroy_new() {
+	xl destroy new || because "xl destroy failed" || return
+	expect 20 "new is gone" domain_is_gone new
+}
+
+# is_answered GUEST: an emergency of the guest's own making is answered.
+is_answered() {
+	local before
+	before=$(field "$1" answered)
+	guest_run "$1" "echo 1 >/sys/module/cagma/parameters/raise"
+	expect 20 "$1 is answered" at_least "$1" answered $((before + 1))
+}
+
+play() {
+	guest_run evil "echo '$1' >/sys/module/hostile/parameters/play"
+}
+
+# ---- tests, in the order in which they are run ----
+
+test_guests_are_live() {
+	echo "retry_max_ms = 5000; guests = ( { name = \"evil\"; min_mib = $EVIL_MIN_MIB; } );" >"$config"
+	guest_run evil "insmod /lib/cagma/hostile.ko"
+	start_daemon --policy cagma
+	expect 20 "pv is live" is_live pv && expect 20 "donor is live" is_live donor || return
+	sleep $((GRACE_S + 1))
+}
+
+test_M8_autoballoon_is_found() {
+	local said status=0
+	echo 'autoballoon="off"' >/tmp/xl.conf
+	mount --bind /tmp/xl.conf /etc/xen/xl.conf
+	said=$(cagmactl doctor) || :
+	[[ $said == *"ok: xl takes no memory from dom0"* ]] || because "off: $said" || status=1
+	echo 'autoballoon="on"' >/tmp/xl.conf
+	said=$(cagmactl --json doctor) || :
+	umount /etc/xen/xl.conf
+	[[ $said =~ \"complaints\":[1-9].*autoballoon\ is\ .*on ]] || because "on: $said" || status=1
+	return $status
+}
+
+test_S4_limits_are_the_toolstacks() {
+	[[ $(cagmactl doctor) != *writable-limits* ]] || because "libxl's guests may write them?" || return
+	xenstore-chmod "/local/domain/$(guest_domid evil)/memory/static-max" n0 "b$(guest_domid evil)" ||
+		because "xenstore-chmod failed" || return
+	play honest
+	expect 20 "evil is refused" ask '"name":"(evil)","reason":"writable-limits"' || return
+	xenstore-chmod "/local/domain/$(guest_domid evil)/memory/static-max" n0 "r$(guest_domid evil)"
+	expect 60 "evil is live" is_live evil || return
+	play none
+}
+
+test_M6_what_cannot_be_had_is_explained() {
+	local said
+	! said=$(cagma-create "$CAGMA_IN/guests/new.cfg" memory=4000 maxmem=4000 2>&1) ||
+		because "4000 MiB are there?" || return
+	[[ $said == *" beyond what they need"*"Nothing is reserved."* ]] || because "it said: $said" || return
+	domain_is_gone new || because "it was created"
+}
+
+# L12: and what is created is left as it is until it has a page.
+test_M2_L12_xl_creates_into_the_reserve() {
+	local before target spare last broken i
+	expect 30 "pv has arrived" arrived pv || return
+	before=$(xenstore_target pv) broken=$(total invariant_violations)
+	create_paused $((($(spare_kib) - HARD_KIB / 2) / 1024)) || return
+	guest_run pv "dd if=/dev/zero of=/tmp/fill bs=1M count=90 2>/dev/null"
+	last=$before
+	for ((i = 0; i < 20; i++)); do
+		[[ $(cagmactl --json status) =~ ^[^[]*\"spare_kib\":(-?[0-9]+).*\"name\":\"pv\"[^{]*\"target_kib\":([0-9]+) ]] ||
+			because "no status" || return
+		spare=${BASH_REMATCH[1]} target=${BASH_REMATCH[2]}
+		((spare >= HARD_KIB || target <= last)) ||
+			because "pv was given $((target - last)) KiB with $spare spare" || return
+		last=$target
+		sleep 0.2
+	done
+	xl list new >/dev/null || because "new is gone" || return
+	[[ $(xenstore-read "/local/domain/$(xl domid new)/memory/target") == "$(xenstore-read "/local/domain/$(xl domid new)/memory/static-max")" ]] ||
+		because "new was touched" || return
+	destroy_new || return
+	expect 30 "pv is given what it needs" at_least pv target_kib $((before + 60 * 1024)) || return
+	(($(total invariant_violations) == broken)) || because "an invariant was broken" || return
+	empty pv
+}
+
+test_M11_donor_gets_its_memory_back() {
+	expect 60 "donor is shrunk" at_most donor target_kib $((200 * 1024)) || return
+	fill pv 150 || return
+	empty pv || return
+	fill donor 180 || return
+	expect 30 "donor has its memory back" at_least donor target_kib $((250 * 1024)) &&
+		expect 30 "donor has arrived" arrived donor || return
+	empty donor
+}
+
+# A guest is free to aim higher, and gets no further than its limit.
+test_M5_guest_takes_all_its_limit() {
+	local limit alloc spare
+	expect 60 "pv has arrived" arrived pv || return
+	limit=$(field pv limit_kib)
+	guest_run pv "echo $((440 * 1024)) >/sys/devices/system/xen_memory/xen_memory0/target_kb"
+	sleep 5
+	alloc=$(field pv alloc_kib) spare=$(spare_kib)
+	((alloc <= limit)) || because "it has $alloc KiB of $limit" || return
+	((spare >= HARD_KIB)) || because "$spare KiB are spare" || return
+	is_answered donor || return
+	guest_run pv "echo $(field pv target_kib) >/sys/devices/system/xen_memory/xen_memory0/target_kb"
+	is_answered pv
+}
+
+test_invariants_held() {
+	! grep -q '"violation"' "$CAGMA_OUT"/trace-*.jsonl || because "in a trace"
+}
+
+phase "booting the guests"
+for guest in pv donor evil; do
+	guest_start $guest
+done
+for guest in pv donor evil; do
+	guest_ready $guest
+done
+run_all_tests
