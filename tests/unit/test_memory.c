@@ -168,6 +168,26 @@ static void test_R9_emergency_allocates_nothing(void **state)
 	assert_int_equal(fake_allocations(), before + 1);
 }
 
+/* The same by vchan. */
+static void test_R9_emergency_of_an_agent_allocates_nothing(void **state)
+{
+	unsigned long before;
+	uint64_t answered;
+
+	(void)state;
+	in_need = add(5, 512 * MIB);
+	in_need->no_module = true;
+	fake_agent_start(in_need);
+	run(2 * S);
+	answer_emergency();
+	run(S);
+	answered = d.loop.answered;
+	before = fake_allocations();
+	answer_emergency();
+	assert_int_equal(d.loop.answered, answered + 1);
+	assert_int_equal(fake_allocations(), before);
+}
+
 #define CALLS_MAX 64
 
 /* Between two markers; the child is stopped at every system call. */
@@ -241,6 +261,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		STOPPED(test_R3_every_allocation_fails_once),
 		RUNNING(test_R9_emergency_allocates_nothing),
+		RUNNING(test_R9_emergency_of_an_agent_allocates_nothing),
 		RUNNING(test_emergency_makes_no_system_call_of_its_own),
 	};
 
