@@ -132,9 +132,9 @@ static bool fetch(void)
 	struct cagma_mail mail;
 	u32 seq;
 
-	if (cagma_mail_read(cagma.page, &seq, &mail) || !seq ||
+	if (cagma_mail_read(cagma.link.page, &seq, &mail) || !seq ||
 	    seq == cagma.mail_seq || mail.epoch != cagma.epoch ||
-	    !cagma_dom0_is_alive(cagma.page))
+	    !cagma_dom0_is_alive(cagma.link.page))
 		return false;
 	cagma.mail_seq = seq;
 	accept(&mail);
@@ -161,7 +161,7 @@ bool cagma_mail_poll(void)
 	bool news = false;
 
 	raw_spin_lock_irqsave(&cagma.lock, flags);
-	if (cagma.offered && cagma_dom0_is_alive(cagma.page))
+	if (cagma.offered && cagma_dom0_is_alive(cagma.link.page))
 		news = fetch();
 	else if (cagma.attached)
 		news = detach();

@@ -5,23 +5,25 @@
 
 #include <linux/types.h>
 #include <linux/spinlock.h>
+#include <linux/timer.h>
 #include <linux/workqueue.h>
 #include <xen/grant_table.h>
 #include <xen/interface/event_channel.h>
 
 #include "sync.h"
 
-struct cagma {
-	/* Set by offer.c before the sampler and the hooks start. */
+/* What dom0 is offered. */
+struct cagma_link {
 	struct cagma_page *page;	/* zeroed, shared with dom0, ours alone */
 	grant_ref_t gref;
 	evtchn_port_t port;
 	unsigned int irq;
-	u64 epoch;
-	bool offered;			/* xenstore has this epoch */
+};
 
+struct cagma {
 	struct workqueue_struct *wq;	/* WQ_MEM_RECLAIM: runs under pressure */
-	struct delayed_work sampler;
+	struct work_struct offer;
+	struct timer_list sampler;
 	unsigned long next_offer;	/* not before, in jiffies */
 	unsigned long offer_wait;	/* after the latest failure; 0: none */
 
@@ -31,13 +33,17 @@ struct cagma {
 	 * outside the balloon's wait queue lock and inside nothing of ours.
 	 */
 	raw_spinlock_t lock;
+	struct cagma_link link;		/* there before sampler and hooks are */
+	bool link_lost;			/* by a resume: the sampler replaces it */
+	u64 epoch;
+	bool offered;			/* xenstore has this epoch */
 	u32 head;			/* ours; the page has a copy */
 	u32 mail_seq;			/* last mail accepted */
 	u32 event;			/* number of the newest emergency */
 	u32 denied_event;		/* newest that dom0 had no memory for */
 	bool event_open;		/* dom0 has not answered it yet */
 	u64 raised_ns;			/* when that emergency began */
-	u64 last_raise_ns;
+	unsigned long next_raise;	/* not before, in jiffies */
 	u32 reaction_event;
 	u64 reaction_ns;
 	u32 sample_flags;
@@ -97,6 +103,8 @@ bool cagma_mail_poll(void);
 /* offer.c: page, grant and channel; undone by cagma_offer_exit(). */
 int cagma_offer_init(void);
 void cagma_offer_exit(void);
+void cagma_offer_lose(void);
+int cagma_offer_reopen(void);
 int cagma_offer_publish(void);
 void cagma_offer_repair(void);
 void cagma_offer_withdraw(void);

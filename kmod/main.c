@@ -6,7 +6,9 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/module.h>
+#include <linux/notifier.h>
 #include <xen/xen.h>
+#include <xen/xen-ops.h>
 
 #include "cagma.h"
 
@@ -64,15 +66,32 @@ CAGMA_STAT(clamped, "read-only: targets clamped to the guest's range");
 CAGMA_STAT(attachments, "read-only: times a dom0 daemon attached");
 CAGMA_STAT(oom_averted, "read-only: times that memory came before a task was killed");
 
-/* Where there is no room for an offer it is tried again, later and later. */
-static void offer(void)
+module_param_named(offset_pages, cagma.offset_pages, ulong, 0444);
+MODULE_PARM_DESC(offset_pages, "read-only: memory/target in xenstore less the balloon driver's own target");
+
+static bool is_offered(void)
+{
+	return READ_ONCE(cagma.offered) && !READ_ONCE(cagma.link_lost);
+}
+
+/*
+ * May sleep, in xenbus, for long, and be asked for once more meanwhile. Where there
+ * is no room for an offer it is tried again, later and later.
+ */
+static void offer(struct work_struct *work)
 {
 	static const unsigned long first = HZ, last = 16 * HZ;
-	int err;
+	int err = 0;
 
-	if (time_before(jiffies, cagma.next_offer) || cagma_balloon_settle())
+	if (is_offered())
 		return;
-	err = cagma_offer_publish();
+	if (cagma.link_lost)
+		err = cagma_offer_reopen();
+	if (!err) {
+		if (cagma_balloon_settle())
+			return;
+		err = cagma_offer_publish();
+	}
 	if (!err) {
 		cagma.offer_wait = 0;
 		return;
@@ -80,25 +99,39 @@ static void offer(void)
 	if (!cagma.offer_wait)
 		pr_warn("dom0 can't be offered the page: error %d\n", err);
 	cagma.offer_wait = clamp(2 * cagma.offer_wait, first, last);
-	cagma.next_offer = jiffies + cagma.offer_wait;
+	WRITE_ONCE(cagma.next_offer, jiffies + cagma.offer_wait);
 }
 
 /*
- * The sampler never waits for dom0: it offers the page when the balloon has
- * settled, looks at the mailbox in case an event was lost, and publishes.
+ * The sampler never waits, neither for dom0 nor for a worker, which would cost more
+ * than it does. It looks at the mailbox in case an event was lost, publishes, and has
+ * the page offered when it isn't.
  */
-static void sampler(struct work_struct *work)
+static void sampler(struct timer_list *timer)
 {
-	if (cagma.offered)
+	if (is_offered())
 		cagma_offer_repair();
-	else
-		offer();
+	else if (time_after_eq(jiffies, READ_ONCE(cagma.next_offer)))
+		queue_work(cagma.wq, &cagma.offer);
 	cagma_mail_poll();
 	cagma_publish(CAGMA_REASON_PERIODIC);
 	cagma_raise(CAGMA_REASON_SAMPLER);
-	queue_delayed_work(cagma.wq, &cagma.sampler,
-			   msecs_to_jiffies(cagma_period_ms));
+	mod_timer(timer, jiffies + msecs_to_jiffies(READ_ONCE(cagma_period_ms)));
 }
+
+/*
+ * Runs while devices and xenstore are still asleep, and whether the guest woke up
+ * in another domain or never left: what has to be done is left to the sampler.
+ */
+static int on_resume(struct notifier_block *block, unsigned long unused,
+		     void *data)
+{
+	cagma_offer_lose();
+	mod_timer(&cagma.sampler, jiffies);
+	return NOTIFY_OK;
+}
+
+static struct notifier_block resume_block = { .notifier_call = on_resume };
 
 static int __init cagma_init(void)
 {
@@ -108,7 +141,9 @@ static int __init cagma_init(void)
 		return -ENODEV;
 	raw_spin_lock_init(&cagma.lock);
 	cagma.next_offer = jiffies;
-	INIT_DELAYED_WORK(&cagma.sampler, sampler);
+	cagma.next_raise = jiffies;
+	INIT_WORK(&cagma.offer, offer);
+	timer_setup(&cagma.sampler, sampler, 0);
 	cagma.wq = alloc_workqueue("cagma", WQ_MEM_RECLAIM | WQ_HIGHPRI, 1);
 	if (!cagma.wq)
 		return -ENOMEM;
@@ -121,7 +156,8 @@ static int __init cagma_init(void)
 	err = cagma_oom_init();
 	if (err)
 		goto err_hooks;
-	queue_delayed_work(cagma.wq, &cagma.sampler, 0);
+	xen_resume_notifier_register(&resume_block);
+	mod_timer(&cagma.sampler, jiffies);
 	return 0;
 
 err_hooks:
@@ -141,7 +177,9 @@ static void __exit cagma_exit(void)
 {
 	cagma_oom_exit();
 	cagma_hooks_exit();
-	cancel_delayed_work_sync(&cagma.sampler);
+	xen_resume_notifier_unregister(&resume_block);
+	del_timer_sync(&cagma.sampler);
+	cancel_work_sync(&cagma.offer);
 	cagma_offer_withdraw();
 	cagma_offer_exit();
 	destroy_workqueue(cagma.wq);

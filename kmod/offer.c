@@ -30,7 +30,7 @@ static irqreturn_t on_event(int irq, void *data)
 	return IRQ_HANDLED;
 }
 
-static int channel_open(void)
+static int channel_open(struct cagma_link *link)
 {
 	struct evtchn_alloc_unbound alloc = {
 		.dom = DOMID_SELF,
@@ -49,66 +49,123 @@ static int channel_open(void)
 		HYPERVISOR_event_channel_op(EVTCHNOP_close, &close);
 		return irq;
 	}
-	cagma.port = alloc.port;
-	cagma.irq = irq;
+	link->port = alloc.port;
+	link->irq = irq;
 	return 0;
 }
 
 /* Nothing but this page may be in the frame that dom0 can see. */
-static int page_grant(void)
+static int page_grant(struct cagma_link *link)
 {
 	int gref;
 
-	cagma.page = (void *)get_zeroed_page(GFP_KERNEL);
-	if (!cagma.page)
+	link->page = (void *)get_zeroed_page(GFP_KERNEL);
+	if (!link->page)
 		return -ENOMEM;
-	gref = gnttab_grant_foreign_access(DOM0, virt_to_gfn(cagma.page), 0);
+	gref = gnttab_grant_foreign_access(DOM0, virt_to_gfn(link->page), 0);
 	if (gref < 0) {
-		free_page((unsigned long)cagma.page);
+		free_page((unsigned long)link->page);
 		return gref;
 	}
-	cagma.gref = gref;
+	link->gref = gref;
 	return 0;
 }
 
 /* dom0 may still map the page: Linux keeps it until it doesn't. */
-static void page_revoke(void)
+static void page_revoke(const struct cagma_link *link)
 {
-	cagma_grant_end(cagma.gref, cagma.page);
+	cagma_grant_end(link->gref, link->page);
+}
+
+static int link_open(struct cagma_link *link)
+{
+	int err = page_grant(link);
+
+	if (err)
+		return err;
+	err = channel_open(link);
+	if (err)
+		page_revoke(link);
+	return err;
+}
+
+/* Xen may have forgotten grant and channel: nothing here depends on them. */
+static void link_close(const struct cagma_link *link)
+{
+	cagma_header_close(link->page);
+	notify_remote_via_irq(link->irq);
+	unbind_from_irqhandler(link->irq, &cagma);
+	page_revoke(link);
 }
 
 int cagma_offer_init(void)
 {
-	int err = page_grant();
-
-	if (err)
-		return err;
-	err = channel_open();
-	if (err)
-		page_revoke();
-	return err;
+	return link_open(&cagma.link);
 }
 
-/* Afterwards nothing raises: a write to a parameter may be under way. */
+/* Caller holds cagma.lock. */
 static void detach(void)
+{
+	cagma.offered = false;
+	cagma.event_open = false;
+	WRITE_ONCE(cagma.attached, false);
+}
+
+/* Nothing raises after this: a write to a parameter may be under way. */
+static void detach_for_good(void)
 {
 	unsigned long flags;
 
 	kernel_param_lock(THIS_MODULE);
 	raw_spin_lock_irqsave(&cagma.lock, flags);
-	cagma.offered = false;
-	WRITE_ONCE(cagma.attached, false);
+	detach();
 	raw_spin_unlock_irqrestore(&cagma.lock, flags);
 	kernel_param_unlock(THIS_MODULE);
 }
 
 void cagma_offer_exit(void)
 {
+	detach_for_good();
+	link_close(&cagma.link);
+}
+
+/*
+ * The guest has been suspended. In another domain the grant and the channel are
+ * void, and the page says what another host's dom0 wrote; if the suspend was
+ * cancelled dom0 still has both, which does no harm. Does not sleep.
+ */
+void cagma_offer_lose(void)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&cagma.lock, flags);
+	cagma.link_lost = true;
 	detach();
-	cagma_header_close(cagma.page);
-	notify_remote_via_irq(cagma.irq);
-	unbind_from_irqhandler(cagma.irq, &cagma);
-	page_revoke();
+	raw_spin_unlock_irqrestore(&cagma.lock, flags);
+}
+
+/*
+ * Replaces a lost link. There is always one: if no other can be had, the lost one
+ * is kept, on offer to nobody, and the sampler tries again.
+ */
+int cagma_offer_reopen(void)
+{
+	struct cagma_link old, new;
+	unsigned long flags;
+	int err = link_open(&new);
+
+	if (err)
+		return err;
+	raw_spin_lock_irqsave(&cagma.lock, flags);
+	old = cagma.link;
+	cagma.link = new;
+	cagma.link_lost = false;
+	detach();
+	cagma.head = 0;
+	cagma.mail_seq = 0;
+	raw_spin_unlock_irqrestore(&cagma.lock, flags);
+	link_close(&old);
+	return 0;
 }
 
 /* Caller holds cagma.lock. */
@@ -124,7 +181,7 @@ static void write_header(void)
 		.period_ms = READ_ONCE(cagma_period_ms),
 	};
 
-	cagma_header_offer(cagma.page, &header);
+	cagma_header_offer(cagma.link.page, &header);
 }
 
 /* Whoever had the page mapped may have left garbage in it for the next. */
@@ -156,7 +213,7 @@ int cagma_offer_publish(void)
 	raw_spin_unlock_irqrestore(&cagma.lock, flags);
 
 	err = xenbus_printf(XBT_NIL, "data", "cagma/offer", "%u %u %u %llu",
-			    CAGMA_PAGE_VERSION, cagma.gref, cagma.port,
+			    CAGMA_PAGE_VERSION, cagma.link.gref, cagma.link.port,
 			    cagma.epoch);
 	if (err)
 		cagma.offered = false;

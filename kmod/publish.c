@@ -5,6 +5,7 @@
  * reclaim itself, so nothing below sleeps or allocates.
  */
 #include <linux/export.h>
+#include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/ktime.h>
@@ -18,7 +19,7 @@
  * A new emergency, or a reminder of an unanswered one, at most this often.
  * dom0 wakes up for a guest at most 20 times a second in the long run.
  */
-#define RAISE_INTERVAL_NS	(20 * NSEC_PER_MSEC)
+#define RAISE_INTERVAL_MS	20
 
 /* Caller holds cagma.lock. */
 void cagma_publish_locked(enum cagma_reason reason)
@@ -35,7 +36,7 @@ void cagma_publish_locked(enum cagma_reason reason)
 	};
 
 	cagma_counters_read(&sample);
-	cagma_sample_write(cagma.page, cagma.head++, &sample);
+	cagma_sample_write(cagma.link.page, cagma.head++, &sample);
 	cagma_stats.samples++;
 }
 
@@ -72,35 +73,48 @@ static unsigned long current_task_pages(void)
 }
 
 /* Caller holds cagma.lock. */
-static void open_event(u64 now, enum cagma_reason reason)
+static void open_event(enum cagma_reason reason)
 {
 	if (cagma.event_open)
 		return;
 	if (!++cagma.event)
 		cagma.event = 1;
 	cagma.event_open = true;
-	cagma.raised_ns = now;
+	cagma.raised_ns = ktime_get_mono_fast_ns();
 	cagma.task_pages = reason == CAGMA_REASON_SAMPLER ?
 		0 : current_task_pages();
 	cagma_stats.emergencies++;
 }
 
-/* Publishes the emergency; the caller then kicks, without the lock. */
-static void raise_locked(u64 now, enum cagma_reason reason)
-{
-	WRITE_ONCE(cagma.last_raise_ns, now);
-	open_event(now, reason);
-	cagma_publish_locked(reason);
-}
-
+/* Caller holds cagma.lock: the link stays what it is. */
 static void kick(void)
 {
-	if (!cagma_kick_wanted(cagma.page))
+	if (!cagma_kick_wanted(cagma.link.page))
 		return;
-	notify_remote_via_irq(cagma.irq);
+	notify_remote_via_irq(cagma.link.irq);
 	/* On an emulator that runs all processors in one thread it is dom0's turn. */
 	cpu_relax();
 	cagma_stats.kicks++;
+}
+
+/* Caller holds cagma.lock. */
+static void raise_locked(enum cagma_reason reason)
+{
+	WRITE_ONCE(cagma.next_raise,
+		   jiffies + msecs_to_jiffies(RAISE_INTERVAL_MS));
+	open_event(reason);
+	cagma_publish_locked(reason);
+	kick();
+}
+
+/*
+ * Asked by every allocation that wakes kswapd: no clock is read, for a PV guest may
+ * have to ask Xen what time it is.
+ */
+static bool is_due(void)
+{
+	return READ_ONCE(cagma.attached) &&
+	       time_after_eq(jiffies, READ_ONCE(cagma.next_raise));
 }
 
 /*
@@ -109,24 +123,17 @@ static void kick(void)
  */
 void cagma_raise(enum cagma_reason reason)
 {
-	u64 now = ktime_get_mono_fast_ns();
 	unsigned long flags;
-	bool due;
 
-	if (!READ_ONCE(cagma.attached) ||
-	    now - READ_ONCE(cagma.last_raise_ns) < RAISE_INTERVAL_NS)
+	if (!is_due())
 		return;
 	if (reason != CAGMA_REASON_SWAP && !is_short())
 		return;
 
 	raw_spin_lock_irqsave(&cagma.lock, flags);
-	due = cagma.attached && now - cagma.last_raise_ns >= RAISE_INTERVAL_NS;
-	if (due)
-		raise_locked(now, reason);
+	if (is_due())
+		raise_locked(reason);
 	raw_spin_unlock_irqrestore(&cagma.lock, flags);
-
-	if (due)
-		kick();
 }
 
 u32 cagma_raise_now(enum cagma_reason reason)
@@ -138,13 +145,10 @@ u32 cagma_raise_now(enum cagma_reason reason)
 		return 0;
 	raw_spin_lock_irqsave(&cagma.lock, flags);
 	if (cagma.attached) {
-		raise_locked(ktime_get_mono_fast_ns(), reason);
+		raise_locked(reason);
 		event = cagma.event;
 	}
 	raw_spin_unlock_irqrestore(&cagma.lock, flags);
-
-	if (event)
-		kick();
 	return event;
 }
 /* For other modules of the guest that know of a shortage to come. */
