@@ -4,6 +4,8 @@
 # make test       all tests, real Xen under QEMU included
 # make demo       the main job on real Xen under QEMU, with a report
 # make images     what the QEMU runner boots
+# make test-matrix  the module on every kernel, Xen and kind of guest, with a table
+# make suites     what that boots besides: other Debian suites' kernels and Xen
 # make lint       what static analysis has to say (nothing, it should be)
 # make test-cycles  CYCLES loads and unloads of the module (1000); KERNEL=debug:
 #                 under a kernel that looks for leaks and locking errors
@@ -55,7 +57,7 @@ DOM0_CFLAGS := -Ishared
 PACKAGES_BUILD := gcc make pkg-config libc6-dev libxen-dev liburcu-dev \
 	libjson-c-dev libconfig-dev libmicrohttpd-dev
 PACKAGES_CHECK := libcmocka-dev python3
-PACKAGES_IMAGES := mmdebstrap e2fsprogs fdisk cpio xz-utils libelf1 python3 uidmap
+PACKAGES_IMAGES := mmdebstrap e2fsprogs fdisk cpio xz-utils zstd libelf1 python3 uidmap
 PACKAGES_RUN := qemu-system-x86 python3
 PACKAGES_DEMO := gnuplot-nox
 PACKAGES_LINT := clang-tidy cppcheck sparse shellcheck
@@ -73,7 +75,7 @@ XEN_LIBS := -lxenctrl -lxencall -lxengnttab -lxenevtchn -lxenstore -lxenvchan -l
 
 CORE_OBJS := $(CORE:%=$(BUILD)/obj/dom0/%.o)
 
-.PHONY: all check check-unit test test-dkms test-xen test-cycles debug-module bench-latency bench-scale bench-attacks bench-growth bench-creates demo images base module lint model install install-guest install-dkms clean
+.PHONY: all check check-unit test test-dkms test-xen test-matrix test-cycles suites debug-module bench-latency bench-scale bench-attacks bench-growth bench-creates demo images base module lint model install install-guest install-dkms clean
 
 # The guest's agent; it has the daemon's clock and notifications.
 AGENT := agent balloon channel event link print proc process
@@ -191,6 +193,28 @@ images: base all
 	$(Q)$(MAKE) --no-print-directory $(MODULE) $(HOSTILE) $(GUEST_PROGRAMS)
 	$(Q)mkimage/images.sh guest
 
+# Other Debian suites: their kernels, and one's Xen. Their own compilers build what
+# has to fit them, in trees of theirs; make is told that the packages are there.
+OTHER_SUITES := bullseye trixie
+OTHER_HOST := trixie
+
+suites: images
+	$(Q)mkimage/images.sh base $(OTHER_SUITES)
+	$(Q)$(MAKE) --no-print-directory $(OTHER_SUITES:%=module-%)
+	$(Q)mkimage/inside.sh $(OTHER_HOST) make --no-print-directory -j$(shell nproc) \
+		-o packages-build BUILD=$(BUILD)/$(OTHER_HOST) VERSION=$(VERSION) \
+		$(BUILD)/$(OTHER_HOST)/dom0/cagmad $(BUILD)/$(OTHER_HOST)/dom0/cagmactl
+	$(Q)mkimage/images.sh guest
+
+$(OTHER_SUITES:%=module-%): module-%:
+	@mkdir -p $(BUILD)/module-$*
+	@echo "  MODULE  $*"
+	$(Q)cp -ru kmod shared $(BUILD)/module-$*/
+	$(Q). $(BUILD)/images/$*/versions && mkimage/inside.sh $* make -s \
+		-C "$${KDIR#"$$TREE"}" M=/mnt/$(BUILD)/module-$*/kmod modules && \
+		install -D $(BUILD)/module-$*/kmod/cagma.ko \
+			"$(BUILD)/guest/lib/cagma/$$KERNEL_VERSION/cagma.ko"
+
 # The daemon's own sources on a fake Xen, under sanitizers. A mutant is a test
 # on a protocol with a known defect, which the test has to find.
 CHECK := $(BUILD)/check
@@ -247,11 +271,14 @@ check: all sim
 
 -include $(wildcard $(CHECK)/*/*.d $(CHECK)/*/*/*.d)
 
-test-xen: packages-run images $(ATTACK) $(BUILD)/bench/cagma-sim \
+test-xen: packages-run suites $(ATTACK) $(BUILD)/bench/cagma-sim \
 		$(BUILD)/guest/usr/bin/collector-test
 	$(Q)$(MAKE) --no-print-directory $(COLLECTOR)
 	$(Q)mkimage/images.sh guest
-	$(Q)tests/run.sh tests/runner.sh tests/xen/run.sh
+	$(Q)tests/run.sh tests/hooks.sh tests/runner.sh tests/xen/run.sh
+
+test-matrix: packages-run suites $(BUILD)/bench/cagma-sim
+	$(Q)tests/run.sh "tests/xen/run.sh matrix"
 
 # dkms itself, on the headers of the images' kernel.
 test-dkms: packages-dkms module

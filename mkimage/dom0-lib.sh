@@ -98,11 +98,16 @@ console_found() {
 # guest_start NAME [SETTING...]: create the guest, do not wait for its boot.
 # A SETTING is a line of its configuration.
 guest_start() {
-	local domid
 	xl create -q "$CAGMA_IN/guests/$1.cfg" "${@:2}" || die "xl create $1 failed"
-	domid=$(xl domid "$1")
-	echo "$domid" >"$state_dir/$1.domid"
 	echo 0 >"$state_dir/$1.mark"
+	guest_find "$1"
+}
+
+# guest_find NAME: the guest has another domid, or its first.
+guest_find() {
+	local domid
+	domid=$(xl domid "$1") || die "there is no domain $1"
+	echo "$domid" >"$state_dir/$1.domid"
 	poll 30 console_found "$1" "$domid" || die "guest $1 has no console"
 }
 

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# images.sh [--cache DIR] [base|guest]: build what a boot needs into build/images.
+# images.sh [--cache DIR] [base [SUITE]...|guest]: build what a boot needs into
+# build/images.
 #
 #   debian   Debian's files: Xen, its tools, the kernel and its headers, busybox
 #   base     made from them: hypervisor, kernels, initramfs, dom0's disk, guest tree
@@ -10,16 +11,27 @@
 # debian and base are layers in the cache, each named after a hash of all that
 # goes into it, and appear there only when complete. Editing the project's own
 # programs redoes guest alone.
+#
+# SUITE is one of Debian's, bookworm if none is named. The base of another goes
+# into build/images/SUITE, without a guest tree; a suite with a Xen of ours can
+# be a host, the others only have a kernel for guests. Their trees have a
+# compiler in them: inside.sh builds there what must fit their kernel and Xen.
 
 set -euo pipefail
 
-readonly SUITE=bookworm XEN_SERIES=4.17
-readonly PACKAGES=(
-	"xen-hypervisor-$XEN_SERIES-amd64" linux-image-amd64
-	"xen-utils-$XEN_SERIES" xenstore-utils
+readonly OWN_SUITE=bookworm
+readonly -A XEN_SERIES=([bookworm]=4.17 [trixie]=4.20)
+readonly DOM0_PACKAGES=(
+	xenstore-utils
 	bash coreutils dash findutils gawk grep iproute2 kmod mount procps sed util-linux
-	libconfig9 libjson-c5 libmicrohttpd12 liburcu8 libgcc-s1
-	busybox-static
+	libgcc-s1
+)
+readonly OWN_PACKAGES=(
+	libconfig9 libjson-c5 libmicrohttpd12 liburcu8
+)
+readonly COMPILER_PACKAGES=(base-files bash coreutils dash gawk grep sed make linux-headers-amd64)
+readonly DAEMON_PACKAGES=(
+	gcc libc6-dev libxen-dev liburcu-dev libjson-c-dev libconfig-dev pkgconf
 )
 readonly DOM0_MODULES=(
 	xen-evtchn xen-gntdev xen-gntalloc xen-privcmd xenfs xen-blkback loop 9p 9pnet_virtio
@@ -32,7 +44,7 @@ readonly GUEST_LIBRARIES=(
 	libjson-c libxenvchan libxenevtchn libxengnttab libxenstore libxentoolcore
 	libxentoollog
 )
-readonly HOST_PACKAGES=(mmdebstrap uidmap kmod cpio xz-utils e2fsprogs fakeroot)
+readonly HOST_PACKAGES=(mmdebstrap uidmap kmod cpio xz-utils zstd e2fsprogs fakeroot)
 # A layer nobody used for this long is removed.
 readonly CACHE_DAYS=30
 
@@ -67,6 +79,7 @@ layer() {
 	building=$name
 	"build_$name" "$scratch" >"$cache/$name.log" 2>&1
 	building=
+	touch "$scratch"	# a tree has got the date of Debian's package
 	mv -T "$scratch" "$layer_dir"
 	echo "images: $what: $((SECONDS - started)) s"
 }
@@ -109,21 +122,35 @@ forget_old_layers() {
 
 # ---- debian ----
 
-# The host's own Debian mirrors, as one-line sources; nothing if it has none, which
-# leaves the choice to mmdebstrap. Third-party sources are passed over.
+# The host's own Debian mirrors, as one-line sources for the suite; nothing if it
+# has none, which leaves the choice to mmdebstrap. Third-party sources are passed over.
 debian_sources() {
 	# shellcheck disable=SC2016 # apt's fields, not ours
 	apt-get indextargets --format '$(ORIGIN) $(COMPONENT) $(CODENAME) $(REPO_URI)' \
 		'Created-By: Packages' 2>/dev/null |
-		awk -v suite="$SUITE" '
-			$1 == "Debian" && $2 == "main" && $3 ~ "^" suite "(-updates|-security)?$" {
+		awk -v suite="$suite" '
+			$1 == "Debian" && $2 == "main" && $3 ~ "^[a-z]+(-updates|-security)?$" {
+				sub("^[a-z]+", suite, $3)
 				print "deb", $4, $3, "main" }' | sort -u
 }
 
-# Runs inside mmdebstrap, after Debian's packages are unpacked in $1: adds the
-# kernel's headers without the compiler they depend on, drops what nobody reads.
-debian_hook() {
-	cd "$1"
+# debian_packages: of the suite, one a line.
+debian_packages() {
+	local series=${XEN_SERIES[$suite]:-}
+	printf '%s\n' linux-image-amd64 busybox-static
+	[[ -z $series ]] || printf '%s\n' "xen-hypervisor-$series-amd64" \
+		"xen-utils-$series" "${DOM0_PACKAGES[@]}"
+	if [[ $suite == "$OWN_SUITE" ]]; then
+		printf '%s\n' "${OWN_PACKAGES[@]}"
+	else
+		printf '%s\n' "${COMPILER_PACKAGES[@]}"
+		[[ -z $series ]] || printf '%s\n' "${DAEMON_PACKAGES[@]}"
+	fi
+}
+
+# The next two run inside mmdebstrap, where Debian's packages are unpacked.
+# The host's compiler is used: the kernel's headers come without theirs.
+add_headers() {
 	local deb version
 	version=$(basename boot/vmlinuz-*)
 	version=${version#vmlinuz-}
@@ -134,27 +161,35 @@ debian_hook() {
 		dpkg-deb -x "$deb" .
 		rm "$deb"
 	done
+}
+
+drop_unread() {
 	rm -rf usr/share/{bash-completion,bug,doc,info,lintian,locale,man,perl,perl5,python3,zsh} \
-		usr/lib/python3* usr/lib/*/{gconv,perl,perl5,perl-base} usr/lib/klibc lib/udev \
-		lib/modules/*/kernel/{sound,drivers/{gpu,hid,iio,infiniband,isdn,media,net,scsi,staging,usb}} \
+		usr/lib/python3* usr/lib/*/{gconv,perl,perl5,perl-base} usr/lib/klibc {,usr/}lib/udev \
+		{,usr/}lib/modules/*/kernel/{sound,drivers/{gpu,hid,iio,infiniband,isdn,media,net,scsi,staging,usb}} \
 		boot/*.efi var/lib/apt var/cache
 }
 
 build_debian() {
-	local tree=$1 sources
+	local tree=$1 sources packages
 	mapfile -t sources < <(debian_sources)
+	packages=$(debian_packages)
 	{
 		echo '#!/bin/bash'
 		echo 'set -euo pipefail'
-		declare -f debian_hook
-		echo "debian_hook \"\$1\""
+		declare -f add_headers drop_unread
+		# shellcheck disable=SC2016 # expanded there
+		echo 'cd "$1"'
+		[[ $suite != "$OWN_SUITE" ]] || echo add_headers
+		echo drop_unread
 	} >"$tree.hook"
 	chmod 755 "$tree.hook"
-	mmdebstrap --variant=extract --format=tar \
-		--include="$(IFS=,; echo "${PACKAGES[*]}")" \
-		--extract-hook="$tree.hook" "$SUITE" - "${sources[@]}" |
+	mmdebstrap --variant=extract --format=tar --include="${packages//$'\n'/,}" \
+		--extract-hook="$tree.hook" "$suite" - "${sources[@]}" |
 		tar -x -C "$tree" --no-same-owner --exclude='./dev/*'
 	rm "$tree.hook"
+	ln -sf gawk "$tree/usr/bin/awk"
+	ln -sf dash "$tree/bin/sh"
 	depmod -b "$tree" "$(kernel_version "$tree")"
 	# Debian's headers name each other by absolute paths.
 	# shellcheck disable=SC2016 # expanded by make
@@ -176,8 +211,14 @@ extract_vmlinux() {
 	offset=$(od -An -tu4 -j $((0x248)) -N4 "$image")
 	length=$(od -An -tu4 -j $((0x24c)) -N4 "$image")
 	dd if="$image" bs=64K status=none iflag=skip_bytes,count_bytes,fullblock \
-		skip=$(((setup_sectors + 1) * 512 + offset)) count=$((length)) |
-		xz -dc --single-stream
+		skip=$(((setup_sectors + 1) * 512 + offset)) count=$((length)) >"$image.packed"
+	# The kernel's build has put 4 bytes of size behind zstd's stream.
+	if [[ $(od -An -tx4 -N4 "$image.packed") == *fd2fb528 ]]; then
+		head -c -4 "$image.packed" | zstd -dc
+	else
+		xz -dc --single-stream "$image.packed"
+	fi
+	rm "$image.packed"
 }
 
 # module_files MODULE...: with what they depend on, in loading order, each once.
@@ -201,8 +242,9 @@ build_initramfs() {
 	chmod 755 "$tree/init"
 	for module in $(module_files "$@"); do
 		cp "$module" "$tree/modules/"
-		basename "$module" >>"$tree/modules/order"
+		basename "${module%.xz}" >>"$tree/modules/order"
 	done
+	find "$tree/modules" -name '*.xz' -exec xz -d {} +
 	(cd "$tree" && find . | cpio --quiet -o -H newc -R 0:0) >"$file"
 	rm -rf "$tree"
 }
@@ -219,17 +261,18 @@ make_disk() {
 build_dom0_disk() {
 	local tree=$scratch/dom0 module
 	mkdir "$tree"
-	tar -c -C "$debian" --exclude=./boot --exclude=./usr/src \
-		--exclude='./usr/lib/linux-kbuild*' --exclude='./lib/modules/*/kernel' . |
+	tar -c -C "$debian" --exclude=./boot --exclude=./usr/src --exclude=./usr/include \
+		--exclude='./usr/lib/linux-kbuild*' --exclude='./lib/modules/*/kernel' \
+		--exclude='./usr/lib/modules/*/kernel' --exclude='./usr/lib*/gcc' \
+		--exclude='*.a' . |
 		tar -x -C "$tree"
 	mkdir -p "$tree"/boot "$tree"/cagma/{in,out}
 	for module in $(module_files "${DOM0_MODULES[@]}"); do
 		install -D -m 644 "$module" "$tree/${module#"$debian"}"
 	done
 	depmod -b "$tree" "$kernel"
-	ln -sf gawk "$tree/usr/bin/awk"
-	ln -sf dash "$tree/bin/sh"
 	cp "$1/vmlinux" "$1/guest.initramfs" "$tree/boot/"
+	rm -f "$tree/sbin/init"
 	install -m 755 "$here/dom0-init" "$tree/sbin/init"
 	install -m 755 "$here/dom0-block" "$tree/etc/xen/scripts/block-plain"
 	make_disk "$1/dom0.img" "$tree" 8 dom0
@@ -253,41 +296,60 @@ build_guest_tree() {
 	done
 }
 
+build_host() {
+	local series=$2
+	gzip -dc "$debian/boot/xen-$series-amd64.gz" >"$1/xen"
+	build_initramfs "$1/dom0.initramfs" "${DOM0_BOOT_MODULES[@]}"
+	build_dom0_disk "$1"
+}
+
 build_base() {
-	local base=$1 kernel
+	local base=$1 kernel series=${XEN_SERIES[$suite]:-}
 	kernel=$(kernel_version "$debian")
-	gzip -dc "$debian/boot/xen-$XEN_SERIES-amd64.gz" >"$base/xen"
 	cp "$debian/boot/vmlinuz-$kernel" "$base/vmlinuz"
 	extract_vmlinux "$base/vmlinuz" >"$base/vmlinux"
-	build_initramfs "$base/dom0.initramfs" "${DOM0_BOOT_MODULES[@]}"
 	build_initramfs "$base/guest.initramfs" "${GUEST_BOOT_MODULES[@]}"
-	build_dom0_disk "$base"
-	build_guest_tree "$base/guest"
+	[[ -z $series ]] || build_host "$base" "$series"
+	[[ $suite != "$OWN_SUITE" ]] || build_guest_tree "$base/guest"
 	cat >"$base/versions" <<-END
-		DEBIAN_SUITE=$SUITE
-		XEN_VERSION=$XEN_SERIES
+		DEBIAN_SUITE=$suite
+		XEN_VERSION=$series
 		KERNEL_VERSION=$kernel
+		TREE=$debian
 		KDIR=$debian/usr/src/linux-headers-$kernel
 	END
 }
 
+debian_key() {
+	{
+		echo "$suite"
+		debian_packages
+		declare -f add_headers drop_unread build_debian
+	} | hash_of
+}
+
 base_key() {
 	{
-		echo "$debian_key"
+		echo "$debian"
 		declare -p DOM0_MODULES DOM0_BOOT_MODULES GUEST_MODULES GUEST_BOOT_MODULES \
 			GUEST_LIBRARIES
 		declare -f extract_vmlinux module_files build_initramfs make_disk \
-			build_dom0_disk build_guest_tree build_base
+			build_dom0_disk build_guest_tree build_host build_base
 		cat "$here/dom0-init" "$here/dom0-block" "$here/initramfs-init"
 	} | hash_of
 }
 
+# make_base SUITE
 make_base() {
-	local file
-	layer debian "$debian_key" "fetching Debian's Xen, kernel and tools"
-	layer base "$(base_key)" "making the hypervisor, kernel and dom0 images"
+	local suite=$1 key to=$images file
+	[[ $suite == "$OWN_SUITE" ]] || to=$images/$suite
+	key=$(debian_key)
+	debian=$cache/debian-$key
+	layer debian "$key" "fetching ${suite^}'s kernel and what else it needs"
+	layer base "$(base_key)" "making the images of $suite"
+	mkdir -p "$to"
 	for file in "$layer_dir"/*; do
-		ln -sfnT "$file" "$images/$(basename "$file")"
+		ln -sfnT "$file" "$to/$(basename "$file")"
 	done
 }
 
@@ -326,15 +388,17 @@ make_guest() {
 }
 
 main() {
-	local what=all
+	local what=all suite suites=()
 	while (($#)); do
 		case $1 in
 		--cache) cache=$(realpath -m "${2:?--cache needs a directory}"); shift ;;
 		base | guest) what=$1 ;;
-		*) die "usage: images.sh [--cache DIR] [base|guest]" ;;
+		bullseye | bookworm | trixie) suites+=("$1") ;;
+		*) die "usage: images.sh [--cache DIR] [base [SUITE]...|guest]" ;;
 		esac
 		shift
 	done
+	((${#suites[@]})) || suites=("$OWN_SUITE")
 	"$here/need.sh" "${HOST_PACKAGES[@]}"
 	mkdir -p "$cache" "$images" || die "cannot write to $cache or $images"
 	exec 3>&2
@@ -343,9 +407,11 @@ main() {
 	take_lock
 	forget_old_layers
 
-	debian_key=$({ declare -p SUITE PACKAGES; declare -f debian_hook build_debian; } | hash_of)
-	debian=$cache/debian-$debian_key
-	[[ $what == guest ]] || make_base
+	if [[ $what != guest ]]; then
+		for suite in "${suites[@]}"; do
+			make_base "$suite"
+		done
+	fi
 	[[ $what == base ]] || make_guest
 }
 

@@ -24,8 +24,12 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 HERE = PROJECT / "mkimage"
 IMAGES = PROJECT / "build" / "images"
-DOM0_PROGRAMS = PROJECT / "build" / "dom0"
 QEMU = "qemu-system-x86_64"
+
+# Whose Xen and dom0 can be booted, and whose kernels guests may have besides.
+OWN_SUITE = "bookworm"
+HOSTS = [OWN_SUITE, "trixie"]
+KERNELS = [*HOSTS, "bullseye"]
 
 EXIT = {"ok": 0, "failed": 1, "usage": 2, "time limit": 3, "crashed": 4}
 
@@ -99,8 +103,8 @@ class Guest:
         self.maxmem = self.maxmem or self.memory
         if self.kind not in ("pv", "pvh"):
             raise argparse.ArgumentTypeError(f"guest {self.name}: kind is pv or pvh")
-        if self.kernel not in ("stock", "debug"):
-            raise argparse.ArgumentTypeError(f"guest {self.name}: kernel is stock or debug")
+        if self.kernel not in ("stock", "debug", *KERNELS):
+            raise argparse.ArgumentTypeError(f"guest {self.name}: there is no kernel {self.kernel}")
         if min(self.memory, self.vcpus) < 1 or min(self.swap, self.data) < 0:
             raise argparse.ArgumentTypeError(f"guest {self.name}: sizes must be positive")
         if self.maxmem < self.memory:
@@ -108,17 +112,21 @@ class Guest:
         if '"' in self.extra or "\\" in self.extra:
             raise argparse.ArgumentTypeError(f"guest {self.name}: extra cannot be quoted")
 
+    def kernel_lines(self):
+        # The debug kernel has all its drivers built in.
+        if self.kernel == "debug":
+            return ['kernel = "/cagma/in/vmlinux.boot"']
+        folder = "/boot" if self.kernel == "stock" else f"/cagma/in/kernels/{self.kernel}"
+        return [f'kernel = "{folder}/vmlinux"', f'ramdisk = "{folder}/guest.initramfs"']
+
     def xl_config(self, partitions):
         disks = [xl_disk("/dev/vdb", "xvda", "ro")]
         disks += [xl_disk(device, name, "rw") for name, device in partitions.items()]
-        # The debug kernel has all its drivers built in.
-        boot = (['kernel = "/cagma/in/vmlinux.boot"'] if self.kernel == "debug" else
-                ['kernel = "/boot/vmlinux"', 'ramdisk = "/boot/guest.initramfs"'])
         command_line = f"console=hvc0 root=/dev/xvda rootwait loglevel=5 {WATCHDOG} hostname={self.name} {self.extra}"
         return "\n".join([
             f'name = "{self.name}"',
             f'type = "{self.kind}"',
-            *boot,
+            *self.kernel_lines(),
             f'extra = "{command_line.strip()}"',
             f"memory = {self.memory}",
             f"maxmem = {self.maxmem}",
@@ -149,8 +157,10 @@ def parse_arguments():
         help="results and logs (default: build/run)")
     add("--guest", type=Guest.parse, action="append", default=[], dest="guests",
         metavar="NAME,KEY=VALUE,...",
-        help="keys: kind=pv|pvh memory maxmem swap data (MiB) vcpus kernel=stock|debug "
-             "extra (repeatable)")
+        help="keys: kind=pv|pvh memory maxmem swap data (MiB) vcpus "
+             f"kernel=stock|debug|{'|'.join(KERNELS)} extra (repeatable)")
+    add("--host", choices=HOSTS, default=OWN_SUITE,
+        help=f"the Debian suite of Xen and dom0 (default: {OWN_SUITE})")
     add("--clock", choices=["wall", "icount"], default="wall",
         help="icount: virtual time counts instructions (TCG only)")
     add("--accel", choices=["auto", "kvm", "tcg"], default="auto")
@@ -163,6 +173,9 @@ def parse_arguments():
     add("--quiet", action="store_true", help="only the last line")
     arguments = parser.parse_args()
     check_arguments(parser, arguments)
+    for guest in arguments.guests:
+        if guest.kernel == arguments.host:
+            guest.kernel = "stock"
     return arguments
 
 
@@ -185,17 +198,39 @@ def check_arguments(parser, arguments):
 
 # ---- what the machine is made of ----
 
+def suite_images(suite):
+    return IMAGES if suite == OWN_SUITE else IMAGES / suite
+
+
+def dom0_programs(suite):
+    build = PROJECT / "build"
+    return (build if suite == OWN_SUITE else build / suite) / "dom0"
+
+
+def other_kernels(arguments):
+    return sorted({guest.kernel for guest in arguments.guests} - {"stock", "debug"})
+
+
+def needed_files(arguments):
+    host = suite_images(arguments.host)
+    yield from (host / name for name in ["versions", "xen", "vmlinuz", "dom0.initramfs", "dom0.img"])
+    yield IMAGES / "guest.img"
+    for suite in other_kernels(arguments):
+        yield suite_images(suite) / "vmlinux"
+
+
 def read_versions(arguments):
-    """build/images/versions, and a complaint if there is nothing to boot."""
-    names = ["versions", "xen", "vmlinuz", "dom0.initramfs", "dom0.img", "guest.img"]
-    if not all((IMAGES / name).exists() for name in names):
-        raise RunError("usage", "the images are missing: run `make images`")
+    """The host's versions, and a complaint if there is nothing to boot."""
+    if not all(path.exists() for path in needed_files(arguments)):
+        others = {arguments.host, *other_kernels(arguments)} != {OWN_SUITE}
+        target = "suites" if others else "images"
+        raise RunError("usage", f"the images are missing: run `make {target}`")
     if any(guest.kernel == "debug" for guest in arguments.guests) and not (
             IMAGES / "debug" / "vmlinux.boot").exists():
         raise RunError("usage", "there is no debug kernel: run mkimage/debug-kernel.sh")
     if not shutil.which(QEMU):
         raise RunError("usage", f"{QEMU} is missing: install qemu-system-x86")
-    lines = (IMAGES / "versions").read_text().splitlines()
+    lines = (suite_images(arguments.host) / "versions").read_text().splitlines()
     return dict(line.split("=", 1) for line in lines)
 
 
@@ -221,11 +256,17 @@ def stage(arguments, partitions):
     for path in arguments.inputs:
         copy_into(share, path)
     (share / "bin").mkdir(exist_ok=True)
-    if DOM0_PROGRAMS.is_dir():
-        for path in DOM0_PROGRAMS.iterdir():
+    programs = dom0_programs(arguments.host)
+    if programs.is_dir():
+        for path in programs.iterdir():
             copy_into(share / "bin", path)
     if any(guest.kernel == "debug" for guest in arguments.guests):
         copy_into(share, IMAGES / "debug" / "vmlinux.boot")
+    for suite in other_kernels(arguments):
+        folder = share / "kernels" / suite
+        folder.mkdir(parents=True)
+        for name in ["vmlinux", "guest.initramfs"]:
+            shutil.copy(suite_images(suite) / name, folder)
     for guest in arguments.guests:
         config = share / "guests" / f"{guest.name}.cfg"
         config.write_text(guest.xl_config(partitions[guest.name]))
@@ -286,12 +327,12 @@ def machine_options(accel, clock, host_mib, serial):
             "-no-reboot", "-serial", f"file:{escaped(serial)}"]
 
 
-def boot_options(dom0_mib, *initrd):
+def boot_options(images, dom0_mib, *initrd):
     """Xen as a multiboot kernel; a comma separates its modules."""
     xen = (f"console=com1 com1=115200,8n1 dom0_mem={dom0_mib}M,max:{dom0_mib}M "
            f"dom0_max_vcpus={CPUS} loglvl=warning guest_loglvl=warning")
-    dom0 = f"{IMAGES / 'vmlinuz'} console=hvc0 loglevel=5 {WATCHDOG} panic=1 root=/dev/vda"
-    return ["-kernel", str(IMAGES / "xen"), "-append", xen,
+    dom0 = f"{images / 'vmlinuz'} console=hvc0 loglevel=5 {WATCHDOG} panic=1 root=/dev/vda"
+    return ["-kernel", str(images / "xen"), "-append", xen,
             "-initrd", ",".join([dom0, *map(str, initrd)])]
 
 
@@ -311,11 +352,11 @@ def escaped(path):
 
 
 def qemu_command(arguments, accel, shared_disk):
-    out = arguments.out
+    out, images = arguments.out, suite_images(arguments.host)
     command = [
         *machine_options(accel, arguments.clock, arguments.host_memory, out / "serial.log"),
-        *boot_options(arguments.dom0_memory, IMAGES / "dom0.initramfs"),
-        *disk_options("root", IMAGES / "dom0.img", "readonly=on"),
+        *boot_options(images, arguments.dom0_memory, images / "dom0.initramfs"),
+        *disk_options("root", images / "dom0.img", "readonly=on"),
         *disk_options("guest", IMAGES / "guest.img", "readonly=on")]
     if shared_disk is not None:
         limits = {"iops-total": arguments.disk_iops, "bps-total": arguments.disk_bps}
@@ -392,7 +433,7 @@ def kvm_works(out):
 
 def probe_kvm(out):
     serial = out / "serial.log"
-    command = [*machine_options("kvm", "wall", 1024, serial), *boot_options(512)]
+    command = [*machine_options("kvm", "wall", 1024, serial), *boot_options(IMAGES, 512)]
     deadline = time.monotonic() + KVM_PROBE_SECONDS
     with Qemu(command, out / "qemu.log") as qemu:
         while qemu.running() and time.monotonic() < deadline:

@@ -621,15 +621,15 @@ static void count_pass(const struct cagma_tuning *tuning,
 					   periodic, decisions);
 }
 
+static const struct cagma_policy counting = {
+	.name = "counting",
+	.acts = true,
+	.answers_kicks = true,
+	.decide = count_pass,
+};
+
 static void test_K2_late_timer_is_one_pass(void **state)
 {
-	static const struct cagma_policy counting = {
-		.name = "counting",
-		.acts = true,
-		.answers_kicks = true,
-		.decide = count_pass,
-	};
-
 	(void)state;
 	d.config.policy = &counting;
 	add(5, 512 * MIB);
@@ -642,6 +642,30 @@ static void test_K2_late_timer_is_one_pass(void **state)
 	assert_int_equal(passes, 1);
 	run(10 * S);
 	assert_int_equal(passes, 11);
+}
+
+/* The guests slept as well: what they said is an hour old, and nobody's fault. */
+static void test_L14_dom0_slept_for_an_hour(void **state)
+{
+	struct fake_guest *g = add(5, 1024 * MIB);
+
+	(void)state;
+	d.config.policy = &counting;
+	d.config.tuning.release_ns = 5 * S;
+	g->used_pages = 200 * MIB;
+	run(2 * S);
+	passes = 0;
+	fake_clock_advance(3600 * S);
+	serve();
+	assert_int_equal(passes, 1);
+	assert_int_equal(g->balloon_target_pages, 1024 * MIB);
+	run(S - STEP);
+	assert_int_equal(passes, 1);
+	assert_int_equal(g->balloon_target_pages, 1024 * MIB);
+	run(10 * S);
+	assert_int_equal(passes, 11);
+	assert_non_null(served(g));
+	assert_true(g->balloon_target_pages < 512 * MIB);
 }
 
 /* ---- the operator ---- */
@@ -1360,6 +1384,7 @@ int main(void)
 		RUNNING(test_everybody_can_be_paused),
 		RUNNING(test_paused_guest_is_left_alone),
 		RUNNING(test_K2_late_timer_is_one_pass),
+		RUNNING(test_L14_dom0_slept_for_an_hour),
 		RUNNING(test_G1_wrong_magic_is_refused_and_backed_off),
 		RUNNING(test_G18_G19_bad_grant_or_port),
 		RUNNING(test_G20_second_offer_makes_no_second_session),

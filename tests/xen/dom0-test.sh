@@ -22,7 +22,7 @@ test_L15_boot_does_not_wait_for_the_daemon() {
 }
 
 test_page_is_mapped_and_live() {
-	pvh_lives
+	pvh_lives pvh
 	start_daemon
 	expect 10 "pv is live" is_live pv && expect 10 "pvh is live" is_live pvh &&
 		expect 5 "samples are fresh" at_most pv age_ms 400
@@ -126,10 +126,6 @@ test_target_is_mirrored_to_xenstore() {
 	expect 10 "memory/target follows" mirror_matches pv
 }
 
-mirror_matches() {
-	[[ $(xenstore_target "$1") == "$(field "$1" target_kib)" ]]
-}
-
 test_guest_with_spare_host_memory_does_not_swap() {
 	local out
 	says pv '^HOG-0' 60 || return
@@ -188,7 +184,7 @@ test_memory_returns_and_the_limit_follows() {
 
 # The stock driver applies the mirror as well: both must mean the same pages.
 test_M9_pvh_target_lands_exactly() {
-	with_pvh pvh_arrives
+	with_pvh pvh pvh_arrives
 }
 
 pvh_arrives() {
@@ -199,13 +195,6 @@ pvh_arrives() {
 	sleep 3	# the stock driver's watch has fired long before
 	alloc=$(field pvh alloc_kib) target=$(field pvh target_kib)
 	arrived pvh || because "alloc $alloc KiB, target $target KiB"
-}
-
-# Within the pages Xen itself adds to a guest (1 MiB).
-arrived() {
-	local off
-	off=$(($(field "$1" alloc_kib) - $(field "$1" target_kib)))
-	((off <= 1024 && off >= -1024))
 }
 
 was_quiet_for() {
@@ -235,7 +224,7 @@ test_L1_module_unloads_and_loads_again() {
 }
 
 test_C1_killed_daemon_is_replaced_and_adopts() {
-	with_pvh new_daemon_adopts
+	with_pvh pvh new_daemon_adopts
 }
 
 new_daemon_adopts() {
@@ -292,14 +281,6 @@ test_C3_daemon_that_cannot_start_changes_nothing() {
 	start_daemon
 	[[ $before == "$after" ]] || because "$before is now $after" || return
 	expect 10 "pv is live" is_live pv
-}
-
-# is_answered GUEST: an emergency of the guest's own making is answered.
-is_answered() {
-	local before
-	before=$(field "$1" answered)
-	guest_run "$1" "echo 1 >/sys/module/cagma/parameters/raise"
-	expect 10 "$1 is answered" at_least "$1" answered $((before + 1))
 }
 
 test_K1_wall_clock_jumps() {
@@ -360,7 +341,7 @@ test_dry_run_changes_nothing() {
 
 test_L4_destroyed_guest_is_let_go() {
 	local domid
-	pvh_lives
+	pvh_lives pvh
 	domid=$(guest_domid pvh)
 	xl destroy "$domid"
 	expect 5 "cagmad lets go" is_gone pvh &&
@@ -486,52 +467,7 @@ daemon_is_silent() {
 	! cagmactl status 2>/dev/null
 }
 
-# QEMU's emulation of nested paging ends about one PVH boot in four with a
-# triple fault at an address of Xen's, before Linux is up, and seldom a guest that
-# runs. That is not what is tested here, so another is booted.
-create_pvh() {
-	local try
-	for try in 1 2 3; do
-		guest_start pvh
-		(guest_ready pvh) && return
-		phase "the PVH guest did not boot at try $try"
-		xl destroy pvh 2>/dev/null || true	# it may be gone already
-		keep_log_of_pvh
-	done
-	die "the PVH guest did not boot"
-}
-
-pvh_boots=0
-keep_log_of_pvh() {
-	pvh_boots=$((pvh_boots + 1))
-	mv "$(guest_log pvh)" "$CAGMA_OUT/pvh-boot-$pvh_boots.log"
-}
-
-# A guest that ended in any other way is not forgiven.
-pvh_is_lost() {
-	! guest_alive pvh && [[ $(xl dmesg) == *"d$(guest_domid pvh)v0 Triple fault"* ]]
-}
-
-pvh_lives() {
-	! pvh_is_lost || {
-		phase "  QEMU has ended the PVH guest: booting another"
-		keep_log_of_pvh
-		create_pvh
-	}
-}
-
-# with_pvh COMMAND: what COMMAND says of a PVH guest that QEMU didn't end meanwhile.
-with_pvh() {
-	local try
-	for try in 1 2 3; do
-		pvh_lives
-		expect 20 "pvh is live" is_live pvh && "$1" && return
-		pvh_is_lost || return
-	done
-	because "QEMU ended the PVH guest $try times"
-}
-
 phase "booting the guests"
 guest_create pv
-create_pvh
+create_pvh pvh
 run_all_tests

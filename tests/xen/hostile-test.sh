@@ -74,12 +74,6 @@ resident_kib() {
 	sed -n 's/^VmRSS:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$daemon/status"
 }
 
-held() {
-	echo "$(find "/proc/$daemon/fd" -type l | wc -l) files," \
-		"$(grep -c gntdev "/proc/$daemon/maps") pages," \
-		"$(lsevtchn 0 | wc -l) ports"
-}
-
 holds_what_it_held() {
 	[[ $(held) == "$held_before" ]]
 }

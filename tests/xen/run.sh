@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# run.sh [SCENARIO...]: each SCENARIO is a boot of real Xen that runs
-# SCENARIO-test.sh in dom0: dom0, hostile, allocator, collector, cycles. Reads the kernel logs, and prints one line per test
-# and the sum. Without arguments: the scenarios of `make test`.
+# run.sh [SCENARIO...]: each SCENARIO is a boot of real Xen that runs a script in
+# dom0: dom0, hostile, allocator, collector, cycles, matrix-HOST-KIND, matrix-few;
+# "matrix" is all of the matrix, with a table. Reads the kernel logs, and prints one line
+# per test and the sum. Without arguments: the scenarios of `make test`.
 
 set -euo pipefail
 
@@ -55,8 +56,34 @@ boot_allocator() {
 		--host-memory 1792 --dom0-memory 512 --time-limit 2400
 }
 
+# matrix-HOST-KIND: all kernels, with one and two processors. In virtual time, as
+# most of it is waiting, and a busy machine misses no deadline.
+boot_matrix() {
+	local host kind kernel vcpus guests=()
+	IFS=- read -r _ host kind <<<"$1"
+	if [[ $1 == matrix-few ]]; then
+		boot "$1" --clock icount "$(cell pv bullseye 1)" "$(cell pv trixie 1)"
+		return
+	fi
+	for kernel in "${KERNELS[@]}"; do
+		for vcpus in 1 2; do
+			guests+=("$(cell "$kind" "$kernel" "$vcpus")")
+		done
+	done
+	boot "$1" --clock icount --host "$host" --host-memory 4096 "${guests[@]}"
+}
+
+# A PVH guest that began with less than its maxmem would have memory that is not backed.
+cell() {
+	local memory=192 extra=
+	[[ $1 == pv ]] || memory=512
+	# What its balloon adds is to be used at once (docs/cagma.4).
+	[[ $2 != bullseye ]] || extra=,extra=memhp_default_state=online
+	echo "--guest=$1-$2-$3,kind=$1,kernel=$2,vcpus=$3,memory=$memory,maxmem=512,swap=256$extra"
+}
+
 boot() {
-	"$project/mkimage/run.py" --script "$here/$1-test.sh" --in "$here/test-lib.sh" \
+	"$project/mkimage/run.py" --script "$here/${1%%-*}-test.sh" --in "$here/test-lib.sh" \
 		--out "$project/build/test-xen/$1" --time-limit 1200 "${@:2}"
 }
 
@@ -86,7 +113,7 @@ replay_is_the_same() {
 run() {
 	local out=$project/build/test-xen/$1 status=0 line log
 	rm -rf "$out"
-	"boot_$1" "$1" || status=$?
+	"boot_${1%%-*}" "$1" || status=$?
 	if [[ -e $out/results ]]; then
 		while read -r line; do
 			[[ $line != "ok "* ]] || line+=":"
@@ -101,8 +128,41 @@ run() {
 	((status == 0)) || report "run_of_$1" "it ended with status $status"
 }
 
-(($#)) || set -- dom0 hostile allocator collector
+readonly KERNELS=(bullseye bookworm trixie)
+readonly MATRIX=(matrix-bookworm-pv matrix-bookworm-pvh matrix-trixie-pv matrix-trixie-pvh)
+
+# What became of a cell: ok, FAILED, or - if it was never reached.
+cell_says() {
+	local results=$project/build/test-xen/matrix-$1-$2/results
+	if grep -q "^ok cell_$2-$3-$4\$" "$results" 2>/dev/null; then
+		echo ok
+	elif grep -q "^not ok cell_$2-$3-$4:" "$results" 2>/dev/null; then
+		echo FAILED
+	else
+		echo -
+	fi
+}
+
+print_matrix() {
+	local kernel vcpus host kind row
+	printf '%-10s%-7s%-10s%-10s%-10s%-10s\n' kernel vCPUs 4.17/PV 4.17/PVH 4.20/PV 4.20/PVH
+	for kernel in "${KERNELS[@]}"; do
+		for vcpus in 1 2; do
+			row=()
+			for host in bookworm trixie; do
+				for kind in pv pvh; do
+					row+=("$(cell_says $host $kind "$kernel" "$vcpus")")
+				done
+			done
+			printf '%-10s%-7s%-10s%-10s%-10s%-10s\n' "$kernel" "$vcpus" "${row[@]}"
+		done
+	done
+}
+
+(($#)) || set -- dom0 hostile allocator collector matrix-few
+[[ $1 != matrix ]] || set -- "${MATRIX[@]}"
 for scenario; do
 	run "$scenario"
 done
+[[ $* != "${MATRIX[*]}" ]] || print_matrix
 report_sum
