@@ -9,6 +9,7 @@
 # make lint       what static analysis has to say (nothing, it should be)
 # make test-cycles  CYCLES loads and unloads of the module (1000); KERNEL=debug:
 #                 under a kernel that looks for leaks and locking errors
+# make bench-guest  what the module costs the guest that loads it
 # make bench-growth how a program fares that takes memory at a steady rate
 # make bench-creates what CYCLES creations of domains cost the running guests
 # make bench-attacks what each attack of a guest costs dom0 and the other guests;
@@ -75,7 +76,7 @@ XEN_LIBS := -lxenctrl -lxencall -lxengnttab -lxenevtchn -lxenstore -lxenvchan -l
 
 CORE_OBJS := $(CORE:%=$(BUILD)/obj/dom0/%.o)
 
-.PHONY: all check check-unit test test-dkms test-xen test-matrix test-cycles suites debug-module bench-latency bench-scale bench-attacks bench-growth bench-creates demo images base module lint model install install-guest install-dkms clean
+.PHONY: all check check-unit test test-dkms test-xen test-matrix test-cycles suites debug-module bench-latency bench-scale bench-attacks bench-guest bench-growth bench-creates demo images base module lint model install install-guest install-dkms clean
 
 # The guest's agent; it has the daemon's clock and notifications.
 AGENT := agent balloon channel event link print proc process
@@ -339,6 +340,31 @@ $(BUILD)/bench/echo: $(BUILD)/obj/bench/reaction/echo.o
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lxenevtchn
+
+# The guest module's own sources, measured by another module.
+COST := $(BUILD)/guest/lib/cagma/cost.ko
+$(COST): $(wildcard bench/guest/*) $(MODULE_SOURCES) $(BUILD)/images/versions
+	@mkdir -p $(@D) $(BUILD)/module-cost
+	@echo "  MODULE  $@"
+	$(Q)cp -ru --parents kmod shared bench/guest $(BUILD)/module-cost/
+	$(Q). $(BUILD)/images/versions && $(MAKE) -s -C "$$KDIR" \
+		M=$(CURDIR)/$(BUILD)/module-cost/bench/guest modules
+	$(Q)cp $(BUILD)/module-cost/bench/guest/cost.ko $@
+
+$(BUILD)/guest/usr/bin/loads: $(BUILD)/obj/bench/loads.o
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(CFLAGS) -static -o $@ $^
+
+$(BUILD)/bench/cputime: $(BUILD)/obj/bench/cputime.o
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lxenctrl
+
+bench-guest: packages-run images $(BUILD)/bench/cputime $(BUILD)/guest/usr/bin/loads
+	$(Q)$(MAKE) --no-print-directory $(COST)
+	$(Q)mkimage/images.sh guest
+	$(Q)$(PYTHON) bench/guest.py
 
 $(BUILD)/bench/storm: $(BUILD)/obj/bench/reaction/storm.o
 	@mkdir -p $(@D)

@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 flags=(-std=gnu11 -D_GNU_SOURCE '-DCAGMA_VERSION="lint"' -Ishared -Idom0 -Itests/fake)
-mapfile -t sources < <(find dom0 domU bench -name '*.c' ! -name route.c ! -name trial.c ! -name watch.c ! -name collector.c; printf 'tests/%s.c\n' hostile/attack hostile/failload collector/collector-test)
+mapfile -t sources < <(find dom0 domU bench -name '*.c' ! -name route.c ! -name trial.c ! -name watch.c ! -name collector.c ! -name cost.c; printf 'tests/%s.c\n' hostile/attack hostile/failload collector/collector-test)
 mapfile -t scripts < <(git ls-files -co --exclude-standard '*.sh' .ci/run \
 	mkimage/dom0-init mkimage/guest-init mkimage/initramfs-init mkimage/dom0-block dom0/cagma-create)
 
@@ -25,13 +25,13 @@ clang-tidy --quiet "${sources[@]}" -- "${flags[@]}" \
 copy=$PWD/build/lint
 rm -rf "$copy"
 mkdir -p "$copy"
-cp -r --parents kmod shared bench/reaction bench/collector tests/hostile "$copy/"
-for module in kmod bench/reaction bench/collector tests/hostile; do
+cp -r --parents kmod shared bench/reaction bench/collector bench/guest tests/hostile "$copy/"
+for module in kmod bench/reaction bench/collector bench/guest tests/hostile; do
 	make -s -C "$KDIR" M="$copy/$module" C=2 modules >"$copy/log" 2>&1 || {
 		cat "$copy/log"
 		exit 1
 	}
-	if grep -E '(kmod|shared|reaction|collector|hostile)/.*(warning|error):' "$copy/log"; then
+	if grep -E '(kmod|shared|reaction|collector|guest|hostile)/.*(warning|error):' "$copy/log"; then
 		exit 1
 	fi
 done
