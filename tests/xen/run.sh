@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # run.sh [SCENARIO...]: each SCENARIO is a boot of real Xen that runs a script in
-# dom0: dom0, hostile, allocator, collector, cycles, matrix-HOST-KIND, matrix-few;
-# "matrix" is all of the matrix, with a table. Reads the kernel logs, and prints one line
-# per test and the sum. Without arguments: the scenarios of `make test`.
+# dom0: dom0, hostile, allocator, collector, lifecycle, cycles, matrix-HOST-KIND,
+# matrix-few; "matrix" is all of the matrix, with a table. Reads the kernel logs, and
+# prints one line per test and the sum. Without arguments: the scenarios of `make test`.
 
 set -euo pipefail
 
@@ -31,6 +31,17 @@ boot_hostile() {
 boot_collector() {
 	boot "$1" --guest collector,memory=128,maxmem=128,extra=cagma=off \
 		--clock icount --host-memory 1024 --dom0-memory 512
+}
+
+# In virtual time, as much of it is waiting.
+boot_lifecycle() {
+	local guest guests=()
+	for guest in a b c d; do
+		guests+=(--guest "$guest,memory=128,maxmem=192")
+	done
+	boot "$1" --guest pv,memory=192,maxmem=512,vcpus=2,swap=256 \
+		--guest pvh,kind=pvh,memory=384,maxmem=384 "${guests[@]}" \
+		--host-memory 3072 --clock icount --time-limit 2400
 }
 
 # CYCLES of them, on the KERNEL stock or debug; in virtual time, as most of it
@@ -159,7 +170,7 @@ print_matrix() {
 	done
 }
 
-(($#)) || set -- dom0 hostile allocator collector matrix-few
+(($#)) || set -- dom0 hostile allocator collector lifecycle matrix-few
 [[ $1 != matrix ]] || set -- "${MATRIX[@]}"
 for scenario; do
 	run "$scenario"
