@@ -83,15 +83,12 @@ static void offer(struct work_struct *work)
 	static const unsigned long first = HZ, last = 16 * HZ;
 	int err = 0;
 
-	if (is_offered())
+	if (is_offered() || cagma_balloon_settle())
 		return;
 	if (cagma.link_lost)
 		err = cagma_offer_reopen();
-	if (!err) {
-		if (cagma_balloon_settle())
-			return;
+	if (!err)
 		err = cagma_offer_publish();
-	}
 	if (!err) {
 		cagma.offer_wait = 0;
 		return;
@@ -144,7 +141,9 @@ static int __init cagma_init(void)
 	cagma.next_raise = jiffies;
 	INIT_WORK(&cagma.offer, offer);
 	timer_setup(&cagma.sampler, sampler, 0);
-	cagma.wq = alloc_workqueue("cagma", WQ_MEM_RECLAIM | WQ_HIGHPRI, 1);
+	/* Frozen from before a suspend until interrupts are resumed. */
+	cagma.wq = alloc_workqueue("cagma", WQ_MEM_RECLAIM | WQ_HIGHPRI |
+				   WQ_FREEZABLE, 1);
 	if (!cagma.wq)
 		return -ENOMEM;
 	err = cagma_offer_init();
