@@ -187,11 +187,19 @@ $(ATTACK): $(BUILD)/obj/tests/hostile/attack.o
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lxengnttab -lxenevtchn
 
+# An agent that attacks dom0.
+SERVER := $(BUILD)/guest/usr/bin/server
+
+$(SERVER): $(BUILD)/obj/tests/hostile/server.o
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(AGENT_LIBS)
+
 module: base
 	$(Q)$(MAKE) --no-print-directory $(MODULE)
 
 images: base all
-	$(Q)$(MAKE) --no-print-directory $(MODULE) $(HOSTILE) $(GUEST_PROGRAMS)
+	$(Q)$(MAKE) --no-print-directory $(MODULE) $(HOSTILE) $(SERVER) $(GUEST_PROGRAMS)
 	$(Q)mkimage/images.sh guest
 
 # Other Debian suites: their kernels, and one's Xen. Their own compilers build what

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # run.sh [SCENARIO...]: each SCENARIO is a boot of real Xen that runs a script in
-# dom0: dom0, hostile, allocator, collector, lifecycle, cycles, matrix-HOST-KIND,
-# matrix-few; "matrix" is all of the matrix, with a table. Reads the kernel logs, and
+# dom0: dom0, hostile, agent, allocator, collector, lifecycle, cycles,
+# matrix-HOST-KIND, matrix-few; "matrix" is all of the matrix, with a table. Reads the kernel logs, and
 # prints one line per test and the sum. Without arguments: the scenarios of `make test`.
 
 set -euo pipefail
@@ -25,6 +25,14 @@ boot_hostile() {
 	boot "$1" --guest evil,memory=160,maxmem=224,extra=cagma=off \
 		--guest one,memory=128,maxmem=192 --guest two,memory=128,maxmem=192 \
 		--host-memory 1536 --dom0-memory 512 --in "$project/build/tests/attack"
+}
+
+boot_agent() {
+	boot "$1" --guest "talk,memory=160,maxmem=320,extra=cagma=off cagma-agent" \
+		--guest one,memory=128,maxmem=256,extra=cagma-agent \
+		--guest evil,memory=128,maxmem=160,extra=cagma=off \
+		--guest plain,memory=128,maxmem=256,extra=cagma=off \
+		--host-memory 1664 --dom0-memory 512
 }
 
 # In virtual time, whose processors are never taken away from a test.
@@ -170,7 +178,7 @@ print_matrix() {
 	done
 }
 
-(($#)) || set -- dom0 hostile allocator collector lifecycle matrix-few
+(($#)) || set -- dom0 hostile agent allocator collector lifecycle matrix-few
 [[ $1 != matrix ]] || set -- "${MATRIX[@]}"
 for scenario; do
 	run "$scenario"

@@ -1,0 +1,221 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Guests with an agent, on real Xen. Guest "talk" has no module, "one" has both and
+# asks for memory all the time, "plain" has neither and only says what it uses, and
+# "evil" plays the cases of tests/hostile/server.c. Whatever evil does, cagmad goes
+# on, names what is wrong with evil, and answers the others.
+
+# shellcheck source=test-lib.sh
+. /cagma/in/test-lib.sh
+
+readonly CONF=/tmp/agent.conf
+
+transport_is() {
+	[[ $(ask "\"name\":\"$1\"[^{]*\"transport\":\"([a-z]+)\"") == "$2" ]]
+}
+
+beside_is() {
+	[[ $(ask "\"name\":\"$1\"[^{]*\"beside\":\\[ *\"?([a-z]*)\"? *\\]") == "$2" ]]
+}
+
+# Takes memory in a file of a tmpfs that may be larger than the guest.
+take_memory() {
+	guest_run "$1" "mkdir -p /tmp/big; mount -t tmpfs -o size=1g big /tmp/big; dd if=/dev/zero of=/tmp/big/taken bs=1M count=$2 2>/dev/null; echo TAKEN-\$?"
+}
+
+give_memory_back() {
+	guest_run "$1" "umount /tmp/big"
+}
+
+# emergency_is_answered GUEST MIB: memory came at once, and the guest says how soon.
+emergency_is_answered() {
+	local answered reactions alloc
+	answered=$(field "$1" answered) reactions=$(reactions "$1")
+	alloc=$(field "$1" alloc_kib)
+	guest_mark "$1"
+	take_memory "$1" "$2"
+	says "$1" 'TAKEN-0' 120 || return
+	expect 20 "an emergency of $1 is answered" at_least "$1" answered $((answered + 1)) &&
+		expect 20 "$1 has more memory" at_least "$1" alloc_kib $((alloc + 16384)) &&
+		expect 20 "the reaction is counted" has_reactions "$1" $((reactions + 1))
+}
+
+has_reactions() {
+	local n
+	n=$(reactions "$1") && ((n >= $2))
+}
+
+start_agent_of() {
+	guest_run "$1" "/usr/sbin/cagma-agent </dev/null >/dev/null 2>&1 &"
+}
+
+# ---- evil, and what becomes of it ----
+
+# The case before ends first, so that nothing that is seen is its doing.
+play() {
+	guest_run evil "rm -f /tmp/again; killall -9 server 2>/dev/null; true"
+	poll 20 evil_is_away || because "evil does not go away" || return
+	if [[ $1 == dies ]]; then
+		guest_run evil "touch /tmp/again; while [ -e /tmp/again ]; do server dies; done >/dev/null 2>&1 &"
+	else
+		guest_run evil "server $1 </dev/null >/dev/null 2>&1 &"
+	fi
+}
+
+evil_is_away() {
+	! ask '"name":"(evil)"[^{]*"state"' >/dev/null
+}
+
+# refusals REASON: how often evil was refused, if it is for that reason now.
+refusals() {
+	ask "\"quarantined\":\[[^]]*\"name\":\"evil\",\"reason\":\"$1\",\"refusals\":([0-9]+),\"transport\":\"vchan\""
+}
+
+refused_again() {
+	local now
+	now=$(refusals "$1") && ((now > $2))
+}
+
+others_are_served() {
+	kill -0 "$daemon" 2>/dev/null || because "cagmad is gone" || return
+	expect 30 "one is answered" at_least one answered $((answered_one + 3))
+}
+
+# refused REASON CASE...: evil is put into quarantine each time, for this reason.
+refused() {
+	local before case
+	answered_one=$(field one answered)
+	for case in "${@:2}"; do
+		before=$(refusals '[a-z-]+') || before=0
+		play "$case" || return
+		expect 40 "$case is refused: $1" refused_again "$1" "$before" || return
+	done
+	others_are_served
+}
+
+held() {
+	echo "$(find "/proc/$daemon/fd" -type l | wc -l) files," \
+		"$(grep -c gntdev "/proc/$daemon/maps") pages," \
+		"$(lsevtchn 0 | wc -l) ports"
+}
+
+holds_what_it_held() {
+	[[ $(held) == "$held_before" ]]
+}
+
+# ---- tests, in the order in which they are run ----
+
+test_guest_without_module_is_served_by_its_agent() {
+	cat >$CONF <<-END
+		stale_ms = 2000; retry_max_ms = 1000;
+	END
+	start_daemon --config $CONF
+	expect 40 "talk is live" is_live talk &&
+		expect 10 "it is by vchan" transport_is talk vchan &&
+		expect 40 "one is live" is_live one &&
+		expect 40 "one has an agent beside its page" beside_is one vchan &&
+		expect 10 "its page is the source" transport_is one page || return
+	[[ -n $(field talk swap_total_kib) && -n $(field one pressure_some_us) ]] ||
+		because "no pressure: $(cagmactl --json status)"
+}
+
+test_emergency_of_an_agent_is_answered() {
+	emergency_is_answered talk 100
+}
+
+test_C1_killed_daemon_is_replaced_and_adopts_the_agent() {
+	kill -9 "$daemon"
+	wait "$daemon"
+	start_daemon --config $CONF
+	expect 40 "talk is live again" is_live talk &&
+		expect 10 "it is by vchan" transport_is talk vchan || return
+	give_memory_back talk
+}
+
+test_agent_that_is_killed_is_let_go_and_found_again() {
+	guest_run talk "killall -9 cagma-agent"
+	expect 20 "talk is let go" is_gone talk || return
+	start_agent_of talk
+	expect 30 "talk is live again" is_live talk && transport_is talk vchan
+}
+
+test_G30_agent_takes_over_when_the_module_goes() {
+	local answered
+	guest_run one "rmmod cagma; echo RMMOD-\$?"
+	says one '^RMMOD-0' 30 &&
+		expect 20 "one is served by its agent" transport_is one vchan || return
+	answered=$(field one answered)
+	guest_mark one
+	take_memory one 90
+	says one 'TAKEN-0' 120 &&
+		expect 20 "one is answered" at_least one answered $((answered + 1)) || return
+	give_memory_back one
+	guest_run one "insmod /lib/cagma/cagma.ko"
+	expect 30 "one is served by its page" transport_is one page &&
+		expect 30 "its agent is beside it" beside_is one vchan
+}
+
+test_others_ask_all_the_time() {
+	guest_run one "while :; do echo 1 >/sys/module/cagma/parameters/raise; usleep 100000; done 2>/dev/null &"
+	guest_run evil "for m in xen-evtchn xen-gntdev xen-gntalloc; do insmod /lib/modules/\$m.ko; done; mkdir -p /proc/xen"
+	answered_one=$(field one answered)
+	others_are_served || return
+	held_before=$(held)
+}
+
+test_G25_rings_of_order_20() {
+	refused rings-too-large large &&
+		expect 10 "nothing stays mapped: $held_before" holds_what_it_held
+}
+
+test_G26_corrupt_indices() {
+	refused corrupt-ring prod cons orders
+}
+
+test_G27_one_byte_and_no_more() {
+	refused message-too-slow slow
+}
+
+test_G28_lengths_and_types_of_nothing() {
+	refused wrong-message-size no-length large-length negative-length &&
+		refused unknown-message type && refused message-out-of-turn early
+}
+
+test_G29_server_that_dies_or_is_silent() {
+	refused no-hello dies silent
+}
+
+test_I7_flood_of_samples_starves_nobody() {
+	answered_one=$(field one answered)
+	play flood && expect 20 "evil is live" is_live evil && sleep 3 && others_are_served
+}
+
+test_what_evil_took_is_given_back() {
+	guest_run evil "rm -f /tmp/again; killall -9 server; true"
+	expect 20 "evil is away" evil_is_away || return
+	poll 20 holds_what_it_held || because "it holds $(held), it held $held_before"
+}
+
+# Its number is written by us: how a guest gets the right to is its toolstack's affair.
+says_it_uses() {
+	xenstore-write "/local/domain/$(guest_domid "$1")/memory/meminfo" "$2"
+}
+
+test_guest_that_only_says_what_it_uses() {
+	says_it_uses plain 60000
+	sleep 6
+	is_gone plain || because "it is served although nobody said so" || return
+	echo "meminfo_guests = true;" >>$CONF
+	cagmactl reload
+	expect 20 "plain is live" is_live plain &&
+		expect 10 "it is by xenstore" transport_is plain xenstore || return
+	says_it_uses plain 120000
+	expect 60 "it has more" at_least plain alloc_kib 190000 || return
+	says_it_uses plain 30000
+	expect 60 "it has less" at_most plain alloc_kib 140000
+}
+
+phase "booting the guests"
+guest_create_all
+run_all_tests
