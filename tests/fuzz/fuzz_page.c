@@ -393,6 +393,7 @@ static void reset(void)
 	};
 	guest.source = guest.link[CAGMA_RANK_PAGE] = &way;
 	guest.present = true;
+	guest.aims = true;	/* the first orders are behind it */
 	guest.facts.alloc_pages = cagma_mib_to_pages(256);
 	guest.facts.limit_pages = cagma_mib_to_pages(1024);
 	guest.target_pages = cagma_mib_to_pages(256);
