@@ -283,9 +283,18 @@ test_C3_daemon_that_cannot_start_changes_nothing() {
 	expect 10 "pv is live" is_live pv
 }
 
+# Longer than a surplus or a burst is remembered: what was to be released is.
+keeps_its_target() {
+	local before
+	before=$(field "$1" target_kib) || return
+	sleep 20
+	[[ $(field "$1" target_kib) == "$before" ]]
+}
+
 test_K1_wall_clock_jumps() {
 	local now target
 	expect 60 "pv is at rest" arrived pv || return
+	expect 120 "pv keeps its target" keeps_its_target pv || return
 	target=$(field pv target_kib)
 	now=$(date +%s)
 	date -s "@$((now + 3600))" >/dev/null
