@@ -196,15 +196,15 @@ def run_missing(options, conf, wanted, key):
     runs = options.out / "paper" / "runs"
     for seed in sorted({seed for _, _, seed in wanted}):
         for memory in conf["MEMORIES"].split():
-            todo = [
+            pending = [
                 run for run in wanted
                 if run[0] == memory and run[2] == seed
                 and not is_done(runs, run_name(*run), key)
             ]
-            if not todo:
+            if not pending:
                 continue
-            print(f"paper.py: {memory}, seed {seed}: {len(todo)} runs", flush=True)
-            if not boot(options, conf, memory, todo, key):
+            print(f"paper.py: {memory}, seed {seed}: {len(pending)} runs", flush=True)
+            if not boot(options, conf, memory, pending, key):
                 print(f"paper.py: the boot of {memory}, seed {seed} failed;"
                       " what it completed is kept", file=sys.stderr)
 

@@ -189,8 +189,8 @@ status=$?
 report exporter_ends_cleanly "$( ((status == 0)) || echo "status $status")"
 
 # cagma-create, with an xl and a cagmactl that write down how they were called.
-mkdir "$dir/stub"
-cat >"$dir/stub/xl" <<-'END'
+mkdir "$dir/fake"
+cat >"$dir/fake/xl" <<-'END'
 	#!/bin/bash
 	if [[ " $* " == *" --dryrun "* ]]; then
 		[[ -e $2 && $3 == --quiet ]] || exit 1
@@ -200,12 +200,12 @@ cat >"$dir/stub/xl" <<-'END'
 		exit "$XL_STATUS"
 	fi
 END
-cat >"$dir/stub/cagmactl" <<-'END'
+cat >"$dir/fake/cagmactl" <<-'END'
 	#!/bin/bash
 	echo "cagmactl $*" >>"$CALLS"
 	[[ $1 == release ]] || { ((!CTL_STATUS)) && echo "lease 7"; } || exit "$CTL_STATUS"
 END
-chmod +x "$dir/stub/xl" "$dir/stub/cagmactl"
+chmod +x "$dir/fake/xl" "$dir/fake/cagmactl"
 touch "$dir/web.cfg"
 export CALLS=$dir/calls XL_STATUS=0 CTL_STATUS=0
 # creates NAME STATUS CALLS ARGUMENT...: what cagma-create makes of it.
@@ -213,7 +213,7 @@ creates() {
 	local name=$1 want=$2 calls=$3 status=0 problem=
 	shift 3
 	: >"$CALLS"
-	PATH=$dir/stub:$PATH dom0/cagma-create "$@" >/dev/null 2>&1 || status=$?
+	PATH=$dir/fake:$PATH dom0/cagma-create "$@" >/dev/null 2>&1 || status=$?
 	((status == want)) || problem="status $status instead of $want; "
 	[[ $(paste -sd'|' "$CALLS") == "$calls" ]] || problem+="it called $(paste -sd'|' "$CALLS")"
 	report "cagma_create_$name" "$problem"
