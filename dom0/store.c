@@ -140,11 +140,17 @@ static void read_name(struct cagma_xs *xs, uint16_t domid,
 			*c = '_';
 }
 
-/* S4: what the guest can change itself is no limit: -EPERM. */
+/*
+ * S4: what the guest can change itself is no limit: -EPERM. dom0's are its own, but
+ * it is who sets everybody's.
+ */
 static int check_owner(struct cagma_store *store, uint16_t domid)
 {
-	int writable = cagma_xs_is_writable(store->xs, domid, "memory/target");
+	int writable;
 
+	if (!domid)
+		return 0;
+	writable = cagma_xs_is_writable(store->xs, domid, "memory/target");
 	if (!writable)
 		writable = cagma_xs_is_writable(store->xs, domid,
 						"memory/static-max");

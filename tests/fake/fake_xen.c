@@ -804,7 +804,10 @@ int cagma_xs_is_writable(struct cagma_xs *xs, uint16_t domid, const char *name)
 	(void)xs;
 	if (err)
 		return err;
-	return guest && find_node(guest, name) ? guest->writes_limits : -ENOENT;
+	if (!guest || !find_node(guest, name))
+		return -ENOENT;
+	/* dom0's nodes are its own. */
+	return guest->writes_limits || !domid;
 }
 
 int cagma_xs_replace(struct cagma_xs *xs, uint16_t domid, const char *name,
