@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Included by the Makefile.
 # make sim        cagma-sim, the simulator
-# make soak-sim   SOAK_HOSTS random ones, a million: an hour and a half of processor
+# make soak-sim   SOAK_HOSTS random ones, a million: half an hour of processor
 # make bench-policy what the policy's constants are good for (HOSTS, ONLY=NAME,...)
 # make bench-resident what cagmad's memory grows by, with 1,024 and 4,095 guests
 # make check-sim  every scenario of tests/scenarios, and SIM_RANDOM random ones;
 #                 what is decided in them is recorded and decided again
 
 SIM := $(BUILD)/sim
+comma := ,
 SIM_RANDOM ?= 10000
 SOAK_HOSTS ?= 1000000
 SIM_CFLAGS := -Idom0 -Itests/fake
+# A host of one thread needs no kernel to hear of its own events (bench/sim/events.c).
+SIM_LDFLAGS := $(CHECK_LDFLAGS) $(patsubst %,-Wl$(comma)--wrap=%,\
+	eventfd read __read_chk write close epoll_ctl epoll_wait)
 SIM_OBJS := $(patsubst $(CHECK)/%,$(SIM)/%,$(CHECK_OBJS)) \
 	$(patsubst %.c,$(SIM)/%.o,$(wildcard bench/sim/*.c))
 SIM_SAN_OBJS := $(CHECK_OBJS) \
@@ -24,7 +28,7 @@ $(SIM)/%.o: %.c | packages-build
 $(BUILD)/bench/cagma-sim: $(SIM_OBJS)
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
-	$(Q)$(CC) $(CFLAGS) $(CHECK_LDFLAGS) -pthread -o $@ $^ \
+	$(Q)$(CC) $(CFLAGS) $(SIM_LDFLAGS) -pthread -o $@ $^ \
 		$(shell pkg-config --libs liburcu json-c libconfig)
 
 $(BUILD)/bench/scale: $(SIM)/bench/scale.o $(filter-out $(SIM)/bench/%,$(SIM_OBJS))
@@ -41,7 +45,7 @@ $(BUILD)/bench/resident: $(SIM)/bench/resident.o $(filter-out $(SIM)/bench/%,$(S
 
 $(CHECK)/cagma-sim: $(SIM_SAN_OBJS)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CHECK_CFLAGS) $(CHECK_LDFLAGS) -pthread -o $@ $^ \
+	$(Q)$(CC) $(CHECK_CFLAGS) $(SIM_LDFLAGS) -pthread -o $@ $^ \
 		$(shell pkg-config --libs liburcu json-c libconfig)
 
 -include $(wildcard $(SIM)/*/*.d $(SIM)/*/*/*.d)
@@ -52,7 +56,7 @@ soak-sim: $(BUILD)/bench/cagma-sim
 bench-policy: $(BUILD)/bench/cagma-sim
 	$(Q)LIBS="$(shell pkg-config --libs liburcu json-c libconfig)" \
 		$(PYTHON) bench/sim/sweep.py $< $(SIM) $(CC) \
-		$(filter-out -MMD -MP,$(BASE)) $(DOM0_CFLAGS) $(SIM_CFLAGS) -O2 $(CHECK_LDFLAGS)
+		$(filter-out -MMD -MP,$(BASE)) $(DOM0_CFLAGS) $(SIM_CFLAGS) -O2 $(SIM_LDFLAGS)
 bench-resident: $(BUILD)/bench/resident
 	$(Q)$(BUILD)/bench/resident
 sim: $(BUILD)/bench/cagma-sim
@@ -66,4 +70,4 @@ check-sim: $(BUILD)/bench/cagma-sim $(CHECK)/cagma-sim $(BUILD)/bench/resident
 		"$(BUILD)/bench/resident" \
 		"$(BUILD)/bench/cagma-sim --random $(SIM_RANDOM)" \
 		"tests/replay.sh $(BUILD)/bench/cagma-sim $(SCENARIOS)" \
-		"tests/sim-mutants.sh $(SIM) $(CC) $(filter-out -MMD -MP,$(BASE)) $(DOM0_CFLAGS) $(SIM_CFLAGS) -O1 $(CHECK_LDFLAGS)"
+		"tests/sim-mutants.sh $(SIM) $(CC) $(filter-out -MMD -MP,$(BASE)) $(DOM0_CFLAGS) $(SIM_CFLAGS) -O1 $(SIM_LDFLAGS)"
