@@ -62,10 +62,14 @@ static void report(struct cagma_agent *agent, enum cagma_reason reason,
 		   uint64_t now_ns, const struct cagma_view *view)
 {
 	struct cagma_report message = { view->sample, view->pressure };
+	bool urgent = cagma_event_is_urgent(&agent->event, now_ns);
 
 	fill_sample(agent, reason, now_ns, &message.sample);
-	if (cagma_link_report(&agent->link, &message, now_ns))
-		agent->sent_ns = now_ns;
+	if (!cagma_link_report(&agent->link, &message, urgent, now_ns))
+		return;
+	agent->sent_ns = now_ns;
+	if (urgent)
+		agent->event.told = agent->event.number;
 }
 
 static bool look(struct cagma_agent *agent, struct cagma_view *view)

@@ -16,6 +16,7 @@
 #define DOM0		0
 #define READ_ORDER	10	/* both rings are in the page of the indices */
 #define WRITE_ORDER	11
+#define ROOM_BYTES	(CAGMA_CHANNEL_WRITE_BYTES / 2)
 #define TRANSACTIONS	8	/* tries, when others write at the same time */
 /* Handles of the event device: one, and one for each time the guest is restored. */
 #define HANDLES		9
@@ -301,13 +302,41 @@ void cagma_channel_take_event(struct cagma_channel *c)
 		xenevtchn_unmask(event, (evtchn_port_t)port);
 }
 
-int cagma_channel_send(struct cagma_channel *c, const void *data, size_t size)
+static uint32_t room_left(const struct cagma_channel *c)
+{
+	uint32_t taken = __atomic_load_n(&c->vchan.ring->right.cons,
+					 __ATOMIC_RELAXED);
+
+	return CAGMA_CHANNEL_WRITE_BYTES - (c->sent - taken);
+}
+
+/*
+ * dom0 asks for an event whenever something is written, and has a limited number of
+ * them for each guest: what can wait is to use none up. So its request is taken away
+ * meanwhile. One that it makes at the same moment gets its event.
+ */
+static int send_quietly(struct cagma_channel *c, const void *data, size_t size)
+{
+	uint8_t *request = &c->vchan.ring->srv_notify;
+	uint8_t bits = __atomic_fetch_and(request, (uint8_t)~VCHAN_NOTIFY_WRITE,
+					  __ATOMIC_SEQ_CST);
+	int n = libxenvchan_send(&c->vchan, data, size);
+
+	__atomic_fetch_or(request, bits & VCHAN_NOTIFY_WRITE, __ATOMIC_SEQ_CST);
+	return n;
+}
+
+int cagma_channel_send(struct cagma_channel *c, const void *data, size_t size,
+		       bool now)
 {
 	int n;
 
 	if (cagma_channel_state(c) != CAGMA_CHANNEL_OPEN)
 		return -EPIPE;
-	n = libxenvchan_send(&c->vchan, data, size);
+	if (now || room_left(c) < ROOM_BYTES)
+		n = libxenvchan_send(&c->vchan, data, size);
+	else
+		n = send_quietly(c, data, size);
 	if (n < 0)
 		return -EPIPE;
 	c->sent += (uint32_t)n;

@@ -52,9 +52,12 @@ cagma_channel_state(const struct cagma_channel *channel);
 int cagma_channel_fd(const struct cagma_channel *channel);
 void cagma_channel_take_event(struct cagma_channel *channel);
 
-/* All of it or, if there is no room, nothing: `size`, 0, or -EPIPE. */
+/*
+ * All of it or, if there is no room, nothing: `size`, 0, or -EPIPE. `now`: dom0 is
+ * woken up; else only if little room is left, as it looks at the ring by itself.
+ */
 int cagma_channel_send(struct cagma_channel *channel, const void *data,
-		       size_t size);
+		       size_t size, bool now);
 /* As much as is there: bytes, 0, or -EPIPE. */
 int cagma_channel_read(struct cagma_channel *channel, void *data, size_t size);
 

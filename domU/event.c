@@ -4,6 +4,8 @@
 
 /* A new emergency, or a reminder of an unanswered one, at most this often. */
 #define RAISE_INTERVAL_NS	(20 * CAGMA_NS_PER_MS)
+/* dom0, who has said no, looks again by itself before that. */
+#define DENIED_NS		(250 * CAGMA_NS_PER_MS)
 
 /*
  * Memory that was granted and is still on its way counts as available: the
@@ -83,13 +85,20 @@ bool cagma_event_request(struct cagma_event *event, uint64_t now_ns)
 	return event->attached;
 }
 
+bool cagma_event_is_urgent(const struct cagma_event *event, uint64_t now_ns)
+{
+	return event->is_open && event->told != event->number &&
+	       (!event->denied_ns || now_ns - event->denied_ns >= DENIED_NS);
+}
+
 void cagma_event_answer(struct cagma_event *event,
 			const struct cagma_mail *mail, uint64_t now_ns)
 {
 	if (!event->is_open || mail->answered_event != event->number)
 		return;
 	event->is_open = false;
-	if (mail->flags & CAGMA_MAIL_DENIED)
+	event->denied_ns = mail->flags & CAGMA_MAIL_DENIED ? now_ns : 0;
+	if (event->denied_ns)
 		return;
 	event->reaction_event = event->number;
 	event->reaction_ns = now_ns - event->raised_ns;
@@ -99,4 +108,5 @@ void cagma_event_detach(struct cagma_event *event)
 {
 	event->attached = false;
 	event->is_open = false;
+	event->denied_ns = 0;
 }

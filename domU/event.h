@@ -16,6 +16,8 @@ struct cagma_event {
 	bool is_open;			/* dom0 hasn't answered it */
 	uint64_t raised_ns;		/* when it was noticed */
 	uint64_t last_raise_ns;
+	uint32_t told;			/* the newest that woke up dom0 */
+	uint64_t denied_ns;		/* dom0 had nothing to give; 0: it had */
 	uint32_t reaction_event;
 	uint64_t reaction_ns;
 	uint64_t soon_pages;		/* available before long, at the last look */
@@ -42,6 +44,12 @@ bool cagma_event_request(struct cagma_event *event, uint64_t now_ns);
  */
 bool cagma_event_is_near(struct cagma_event *event,
 			 const struct cagma_view *view);
+
+/*
+ * There is an emergency that dom0 doesn't know of: the next sample is to wake it up.
+ * The caller says in event->told which one did.
+ */
+bool cagma_event_is_urgent(const struct cagma_event *event, uint64_t now_ns);
 
 /* The order was applied at now_ns. */
 void cagma_event_answer(struct cagma_event *event,

@@ -12,7 +12,7 @@
 /* While nobody connects, xenstore is asked this often whether it still knows. */
 #define LOOK_NS		(10 * CAGMA_NS_PER_S)
 /*
- * dom0 reads ten times a second at least. One that hasn't for so long will never
+ * dom0 reads once a second at least. One that hasn't for so long will never
  * again: the guest was moved to another host, or an index is lost.
  */
 #define STUCK_NS	(10 * CAGMA_NS_PER_S)
@@ -79,7 +79,7 @@ void cagma_link_put_off(struct cagma_link *link, uint64_t now_ns)
 }
 
 static bool send_message(struct cagma_link *link, uint16_t type, const void *body,
-			 size_t size)
+			 size_t size, bool urgent)
 {
 	unsigned char message[CAGMA_MSG_MAX];
 	struct cagma_msg_header header = { .type = type };
@@ -87,7 +87,7 @@ static bool send_message(struct cagma_link *link, uint16_t type, const void *bod
 	header.bytes = (uint32_t)(sizeof(header) + size);
 	memcpy(message, &header, sizeof(header));
 	memcpy(message + sizeof(header), body, size);
-	return cagma_channel_send(link->channel, message, header.bytes) ==
+	return cagma_channel_send(link->channel, message, header.bytes, urgent) ==
 	       (int)header.bytes;
 }
 
@@ -97,7 +97,7 @@ static void turn_offered(struct cagma_link *link, uint64_t now_ns,
 	if (channel == CAGMA_CHANNEL_OPEN) {
 		enter(link, CAGMA_LINK_UP, now_ns);
 		if (!send_message(link, CAGMA_MSG_HELLO, &link->hello,
-				  sizeof(link->hello)))
+				  sizeof(link->hello), true))
 			drop(link, now_ns);
 	} else if (channel != CAGMA_CHANNEL_WAITING) {
 		drop(link, now_ns);
@@ -175,9 +175,9 @@ int cagma_link_receive(struct cagma_link *link, struct cagma_msg_order *order,
 }
 
 bool cagma_link_report(struct cagma_link *link, const struct cagma_report *report,
-		       uint64_t now_ns)
+		       bool urgent, uint64_t now_ns)
 {
-	if (send_message(link, CAGMA_MSG_SAMPLE, report, sizeof(*report))) {
+	if (send_message(link, CAGMA_MSG_SAMPLE, report, sizeof(*report), urgent)) {
 		link->stuck_ns = 0;
 		return true;
 	}

@@ -49,8 +49,8 @@ uint64_t cagma_link_deadline_ns(const struct cagma_link *link);
 int cagma_link_receive(struct cagma_link *link, struct cagma_msg_order *order,
 		       uint64_t now_ns);
 
-/* UP only: whether it was sent. */
+/* UP only: whether it was sent. `urgent`: dom0 is to hear it now. */
 bool cagma_link_report(struct cagma_link *link, const struct cagma_report *report,
-		       uint64_t now_ns);
+		       bool urgent, uint64_t now_ns);
 
 #endif

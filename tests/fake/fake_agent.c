@@ -39,16 +39,30 @@ void fake_agent_stop(struct fake_guest *guest)
 
 /* ---- what it says ---- */
 
-bool fake_agent_write(struct fake_guest *guest, const void *data, size_t size)
+static uint32_t room(const struct fake_agent *agent)
+{
+	return FAKE_RING_IN - (agent->in_prod - agent->in_cons);
+}
+
+/* dom0 finds it when it looks. */
+static bool put(struct fake_guest *guest, const void *data, size_t size)
 {
 	struct fake_agent *agent = guest->agent;
 	const uint8_t *byte = data;
 
-	if (!agent->live || !agent->client ||
-	    FAKE_RING_IN - (agent->in_prod - agent->in_cons) < size)
+	if (!agent->live || !agent->client || room(agent) < size)
 		return false;
 	for (size_t i = 0; i < size; i++)
 		agent->in[agent->in_prod++ % FAKE_RING_IN] = byte[i];
+	return true;
+}
+
+bool fake_agent_write(struct fake_guest *guest, const void *data, size_t size)
+{
+	struct fake_agent *agent = guest->agent;
+
+	if (!put(guest, data, size))
+		return false;
 	if (agent->notify_written) {
 		agent->notify_written = false;
 		fake_vchan_signal(agent->client);
@@ -91,7 +105,10 @@ void fake_agent_report(struct fake_guest *guest, enum cagma_reason reason)
 	sample->mail_seq = agent->order_seq;
 	sample->reaction_event = agent->reaction_event;
 	sample->reaction_ns = agent->reaction_ns;
-	fake_agent_write(guest, &message, sizeof(message));
+	if (agent->event_open || room(agent) < FAKE_RING_IN / 2)
+		fake_agent_write(guest, &message, sizeof(message));
+	else
+		put(guest, &message, sizeof(message));
 }
 
 static void watch(struct fake_guest *guest)

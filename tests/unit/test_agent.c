@@ -484,6 +484,105 @@ static void test_full_ring_drops_samples_and_no_more(void **state)
 	assert_int_equal(agent.link.state, CAGMA_LINK_UP);
 }
 
+/*
+ * dom0 is woken up a limited number of times, which are for emergencies: it finds the
+ * rest when it looks, four times a second, or when there is little room left.
+ */
+static void test_I7_only_what_is_urgent_wakes_dom0(void **state)
+{
+	struct cagma_report report;
+	unsigned int before;
+
+	(void)state;
+	attach();
+	before = fake_devices_notifications();
+	for (int i = 0; i < 40; i++) {
+		run(250 * MS);
+		if (i % 10 == 0)
+			tell(TARGET + (uint64_t)i, 0, 0);
+		assert_true(hear_last(&report));
+	}
+	assert_int_equal(fake_devices_notifications(), before);
+	run(2 * S);
+	/* It asks for one event at a time. */
+	assert_int_equal(fake_devices_notifications(), before + 1);
+}
+
+static void test_I7_emergency_wakes_dom0_once(void **state)
+{
+	struct cagma_report report;
+	unsigned int before;
+
+	(void)state;
+	attach();
+	run(200 * MS);
+	hear_last(&report);
+	before = fake_devices_notifications();
+	fake_tree_memory(SHORT);
+	run(100 * MS);
+	assert_int_equal(fake_devices_notifications(), before + 1);
+	/* Reminders are in the ring as well, which dom0 reads. */
+	for (int i = 0; i < 10; i++) {
+		assert_true(hear_last(&report));
+		assert_int_equal(report.sample.event, 1);
+		run(100 * MS);
+	}
+	assert_int_equal(fake_devices_notifications(), before + 1);
+	/* The answer comes; what is short afterwards is another emergency. */
+	hear_last(&report);
+	tell(TARGET, 1, 0);
+	run(100 * MS);
+	hear_last(&report);
+	assert_int_equal(report.sample.event, 2);
+	assert_int_equal(fake_devices_notifications(), before + 2);
+}
+
+/* One that found no room is told by the next sample that finds some. */
+static void test_I7_emergency_without_room_wakes_dom0_later(void **state)
+{
+	struct cagma_report report;
+	unsigned int before;
+
+	(void)state;
+	attach();
+	run(3 * S);
+	before = fake_devices_notifications();
+	fake_tree_memory(SHORT);
+	run(100 * MS);
+	assert_int_equal(fake_devices_notifications(), before);
+	assert_true(hear_last(&report));
+	assert_int_equal(report.sample.event, 0);
+	run(100 * MS);
+	assert_int_equal(fake_devices_notifications(), before + 1);
+	assert_true(hear_last(&report));
+	assert_int_equal(report.sample.event, 1);
+}
+
+/* dom0 looks again by itself, and is only reminded. */
+static void test_I7_denied_guest_wakes_dom0_seldom(void **state)
+{
+	struct cagma_report report;
+	unsigned int before;
+
+	(void)state;
+	attach();
+	run(200 * MS);
+	hear_last(&report);
+	fake_tree_memory(SHORT);
+	before = fake_devices_notifications();
+	for (int i = 0; i < 100; i++) {
+		run(20 * MS);
+		hear_last(&report);
+		if (report.sample.event)
+			tell(TARGET, report.sample.event, CAGMA_MAIL_DENIED);
+	}
+	/* In two seconds. */
+	assert_int_equal(fake_devices_notifications(), before + 1);
+	/* It doesn't look: then it is woken up. */
+	run(400 * MS);
+	assert_int_equal(fake_devices_notifications(), before + 2);
+}
+
 /* libxenvchan says "nothing there, no room" for ever: the agent doesn't believe it. */
 static void test_G26_corrupted_indices_are_noticed(void **state)
 {
@@ -1163,6 +1262,10 @@ int main(void)
 		TEST(test_L6_reader_that_is_gone_is_given_up),
 		TEST(test_L6_what_was_left_behind_is_not_touched),
 		TEST(test_full_ring_drops_samples_and_no_more),
+		TEST(test_I7_only_what_is_urgent_wakes_dom0),
+		TEST(test_I7_emergency_wakes_dom0_once),
+		TEST(test_I7_emergency_without_room_wakes_dom0_later),
+		TEST(test_I7_denied_guest_wakes_dom0_seldom),
 		TEST(test_G26_corrupted_indices_are_noticed),
 		TEST(test_order_is_applied_and_acknowledged),
 		TEST(test_offset_is_taken_off_and_put_on),

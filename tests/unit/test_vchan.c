@@ -614,6 +614,22 @@ static void test_I7_kicks_of_an_agent_are_limited(void **state)
 	assert_is_served(g);
 }
 
+/* An honest agent's samples and acknowledgements leave all of them to emergencies. */
+static void test_I7_samples_of_an_agent_cost_no_kicks(void **state)
+{
+	struct fake_guest *g = add_agent(5, 512 * MIB);
+	struct cagma_guest *known;
+
+	(void)state;
+	run(2 * S);
+	known = served(g);
+	known->kicks = 0;
+	run(30 * S);
+	assert_int_equal(known->kicks, 0);
+	assert_in_range(known->source->heard_ns, cagma_now_ns() - S / 2,
+			cagma_now_ns());
+}
+
 /* A ring that is filled while it is read isn't read for ever. */
 static void test_I7_visit_is_bounded(void **state)
 {
@@ -624,6 +640,7 @@ static void test_I7_visit_is_bounded(void **state)
 	run(2 * S);
 	g->agent->read_max = 1;
 	reads = fake_calls(FAKE_VCHAN_READ);
+	g->used_pages = g->alloc_pages - 10 * MIB;
 	fake_guest_step(g);
 	cagma_loop_once(&d.loop, 0);
 	assert_in_range(fake_calls(FAKE_VCHAN_READ) - reads, 1, 32);
@@ -823,6 +840,16 @@ static void test_C1_killed_daemon_is_replaced(void **state)
 	assert_is_served(g);
 }
 
+/* Within two seconds, as long as there is a connection. */
+static void wake_some_times(struct fake_guest *g)
+{
+	for (int i = 0; i < 4; i++) {
+		if (g->agent->client)
+			fake_vchan_signal(g->agent->client);
+		run(S / 2);
+	}
+}
+
 /* The daemon's call that fails is tried again some time; nothing is lost. */
 static void test_R4_every_call_of_a_vchan_fails_once(void **state)
 {
@@ -844,7 +871,7 @@ static void test_R4_every_call_of_a_vchan_fails_once(void **state)
 				fake_fail(calls[c], nth, errors[e]);
 				run(2 * S);
 				g->used_pages += 20 * MIB;
-				run(2 * S);
+				wake_some_times(g);
 				assert_is_served(good);
 				run(60 * S);
 				assert_true(is_source(g, CAGMA_RANK_VCHAN));
@@ -943,6 +970,7 @@ int main(void)
 		RUNNING(test_G29_server_says_no_hello),
 		STOPPED(test_G29_agent_dies_at_each_step),
 		RUNNING(test_I7_kicks_of_an_agent_are_limited),
+		RUNNING(test_I7_samples_of_an_agent_cost_no_kicks),
 		RUNNING(test_I7_visit_is_bounded),
 		RUNNING(test_G30_page_is_the_source),
 		RUNNING(test_G30_nothing_counts_twice),

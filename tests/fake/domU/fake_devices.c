@@ -40,6 +40,8 @@ static struct {
 	struct event { bool open, stale, bound; } event[HANDLES];
 	uint32_t port, gref;
 	int event_fd;
+	char client;			/* stands for its event device */
+	unsigned int notifications;	/* of the server's */
 } fake;
 
 static struct page *here(void)
@@ -77,6 +79,11 @@ static bool fails(int err)
 		return false;
 	errno = err;
 	return true;
+}
+
+unsigned int fake_devices_notifications(void)
+{
+	return fake.notifications;
 }
 
 unsigned int fake_devices_held(void)
@@ -201,8 +208,8 @@ int xenevtchn_unbind(xenevtchn_handle *handle, evtchn_port_t port)
 
 int xenevtchn_notify(xenevtchn_handle *handle, evtchn_port_t port)
 {
-	(void)handle;
 	(void)port;
+	fake.notifications += handle != (xenevtchn_handle *)&fake.client;
 	return 0;
 }
 
@@ -412,7 +419,7 @@ struct libxenvchan *fake_client_connect(void)
 	if (!client)
 		return NULL;
 	client->ring = ring;
-	client->event = (xenevtchn_handle *)fake.event;
+	client->event = (xenevtchn_handle *)&fake.client;
 	client->event_port = fake.port;
 	client->write.order = ring->left_order;
 	client->read.order = ring->right_order;

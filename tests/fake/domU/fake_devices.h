@@ -35,6 +35,9 @@ void fake_guest_moves(void);
 /* Requests so far. */
 unsigned int fake_xenstore_requests(void);
 
+/* Events so far that woke up dom0. */
+unsigned int fake_devices_notifications(void);
+
 /* What the guest holds: handles, pages, ports. */
 unsigned int fake_devices_held(void);
 
