@@ -287,6 +287,16 @@ for name in $(grep -oE '`[A-Z][0-9]+-[a-z0-9-]+`' docs/testing.md | tr -d '`'); 
 done
 report tests_in_the_manual_exist "$missing"
 missing=
+while read -r name; do
+	grep -q "\`$name\`" docs/testing.md || missing+=" $name"
+done < <(sed -nE 's/^(static void )?(test_[GDLRCSKMI][0-9]+_[A-Za-z0-9_]*)\(.*/\2/p' \
+	tests/unit/*.c tests/xen/*-test.sh)
+for name in tests/scenarios/[A-Z]*-*.scn; do
+	name=${name##*/}
+	grep -q "\`${name%.scn}\`" docs/testing.md || missing+=" $name"
+done
+report tests_of_fault_cases_are_in_the_manual "$missing"
+missing=
 while read -r why; do
 	grep -qE "^\.BR? .*\b$why\b" docs/cagmactl.8 || [[ $why == keep ]] || missing+=" $why"
 done < <(sed -n 's/.*\[CAGMA_WHY_[A-Z]*\] = "\([a-z]*\)".*/\1/p' dom0/policy.c)

@@ -648,7 +648,7 @@ static void test_offset_is_taken_off_and_put_on(void **state)
 	assert_int_equal(report.sample.balloon_target_pages, 90000);
 }
 
-static void test_D2_targets_are_clamped(void **state)
+static void test_D1_targets_are_clamped(void **state)
 {
 	static const struct {
 		uint64_t target, set;
@@ -684,7 +684,7 @@ static void test_floor_holds_below_the_offset_too(void **state)
 	assert_int_equal(fake_tree_target_pages(), 32 * MIB);
 }
 
-static void test_C7_unknown_request_refuses_the_mail(void **state)
+static void test_C7_D10_unknown_request_refuses_the_mail(void **state)
 {
 	struct cagma_report report;
 
@@ -1269,9 +1269,9 @@ int main(void)
 		TEST(test_G26_corrupted_indices_are_noticed),
 		TEST(test_order_is_applied_and_acknowledged),
 		TEST(test_offset_is_taken_off_and_put_on),
-		TEST(test_D2_targets_are_clamped),
+		TEST(test_D1_targets_are_clamped),
 		TEST(test_floor_holds_below_the_offset_too),
-		TEST(test_C7_unknown_request_refuses_the_mail),
+		TEST(test_C7_D10_unknown_request_refuses_the_mail),
 		TEST(test_order_without_a_number_or_twice_is_none),
 		TEST(test_orders_of_a_batch_are_all_taken),
 		TEST(test_orders_arrive_in_any_pieces),

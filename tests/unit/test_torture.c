@@ -331,6 +331,26 @@ static void test_D3_sample_is_never_torn_between_processes(void **state)
 	read_samples(&(struct other){ .run = write_samples, .is_process = true });
 }
 
+/* It would stop at a full ring if it waited for anybody. */
+static void test_D6_guest_goes_on_while_nobody_reads(void **state)
+{
+	struct other guest = { .run = write_samples, .is_process = true };
+	time_t start_s = time(NULL);
+	struct cagma_sample sample;
+	uint32_t head;
+
+	(void)state;
+	start(&guest);
+	while (cagma_head_read(&shared->page) < 100 * CAGMA_SLOT_COUNT &&
+	       time(NULL) - start_s <= SECONDS_MAX)
+		sched_yield();
+	finish(&guest);
+	head = cagma_head_read(&shared->page);
+	assert_true(head >= 100 * CAGMA_SLOT_COUNT);
+	assert_int_equal(cagma_sample_read(&shared->page, head - 1, &sample), 0);
+	assert_true(is_tied(&sample, sizeof(sample) / 8, head - 1));
+}
+
 static void test_D3_mail_is_never_torn_between_threads(void **state)
 {
 	(void)state;
@@ -470,6 +490,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_D3_sample_is_never_torn_between_threads),
 		cmocka_unit_test(test_D3_sample_is_never_torn_between_processes),
+		cmocka_unit_test(test_D6_guest_goes_on_while_nobody_reads),
 		cmocka_unit_test(test_D3_mail_is_never_torn_between_threads),
 		cmocka_unit_test(test_D3_mail_is_never_torn_between_processes),
 		cmocka_unit_test(test_kick_is_never_lost_between_threads),
