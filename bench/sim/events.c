@@ -17,6 +17,7 @@
 
 #define FDS	65536
 
+/* NOLINTBEGIN(bugprone-reserved-identifier): the names that the linker asks for */
 int __wrap_eventfd(unsigned int initial, int flags);
 int __real_eventfd(unsigned int initial, int flags);
 ssize_t __wrap_read(int fd, void *buffer, size_t size);
@@ -165,3 +166,4 @@ int __wrap_epoll_wait(int epoll, struct epoll_event *events, int max,
 	}
 	return count;
 }
+/* NOLINTEND(bugprone-reserved-identifier) */
