@@ -12,7 +12,8 @@ trap 'rm -f "$log"' EXIT
 
 add_up() {
 	local sum='^([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped$'
-	if [[ $(tail -n 1 "$log") =~ $sum ]]; then
+	# A make that failed says so behind the sum.
+	if [[ $(grep -v '^make\(\[[0-9]*\]\)\?: \*\*\* ' "$log" | tail -n 1) =~ $sum ]]; then
 		passed=$((passed + BASH_REMATCH[1]))
 		failed=$((failed + BASH_REMATCH[2]))
 		skipped=$((skipped + BASH_REMATCH[3]))

@@ -35,13 +35,11 @@ boot_agent() {
 		--host-memory 1664 --dom0-memory 512
 }
 
-# In virtual time, whose processors are never taken away from a test.
 boot_collector() {
 	boot "$1" --guest collector,memory=128,maxmem=128,extra=cagma=off \
-		--clock icount --host-memory 1024 --dom0-memory 512
+		--host-memory 1024 --dom0-memory 512
 }
 
-# In virtual time, as much of it is waiting.
 boot_lifecycle() {
 	local guest guests=()
 	for guest in a b c d; do
@@ -49,11 +47,10 @@ boot_lifecycle() {
 	done
 	boot "$1" --guest pv,memory=192,maxmem=512,vcpus=2,swap=256 \
 		--guest pvh,kind=pvh,memory=384,maxmem=384 "${guests[@]}" \
-		--host-memory 3072 --clock icount --time-limit 2400
+		--host-memory 3072
 }
 
-# CYCLES of them, on the KERNEL stock or debug; in virtual time, as most of it
-# is waiting.
+# CYCLES of them, on the KERNEL stock or debug.
 boot_cycles() {
 	local conf=$project/build/tests/cycles.conf extra=
 	# Its debugging of slabs keeps every call chain that it has ever seen, and
@@ -62,26 +59,24 @@ boot_cycles() {
 	mkdir -p "${conf%/*}"
 	printf 'CYCLES=%d\nKERNEL=%s\n' "${CYCLES:-1000}" "${KERNEL:-stock}" >"$conf"
 	boot "$1" --guest "cycle,memory=512,maxmem=512,kernel=${KERNEL:-stock}$extra" \
-		--clock icount --host-memory 1536 --dom0-memory 512 --in "$conf" \
+		--host-memory 1536 --dom0-memory 512 --in "$conf" \
 		--time-limit 14400
 }
 
-# In virtual time, as much of it is waiting.
 boot_allocator() {
 	boot "$1" --guest pv,memory=160,maxmem=448,swap=256 \
 		--guest donor,memory=320,maxmem=320,swap=256 \
 		--guest evil,memory=192,maxmem=224,extra=cagma=off \
-		--guest new,memory=128,maxmem=128,extra=cagma=off --clock icount \
-		--host-memory 1792 --dom0-memory 512 --time-limit 2400
+		--guest new,memory=128,maxmem=128,extra=cagma=off \
+		--host-memory 1792 --dom0-memory 512
 }
 
-# matrix-HOST-KIND: all kernels, with one and two processors. In virtual time, as
-# most of it is waiting, and a busy machine misses no deadline.
+# matrix-HOST-KIND: all kernels, with one and two processors.
 boot_matrix() {
 	local host kind kernel vcpus guests=()
 	IFS=- read -r _ host kind <<<"$1"
 	if [[ $1 == matrix-few ]]; then
-		boot "$1" --clock icount "$(cell pv bullseye 1)" "$(cell pv trixie 1)"
+		boot "$1" "$(cell pv bullseye 1)" "$(cell pv trixie 1)"
 		return
 	fi
 	for kernel in "${KERNELS[@]}"; do
@@ -89,7 +84,7 @@ boot_matrix() {
 			guests+=("$(cell "$kind" "$kernel" "$vcpus")")
 		done
 	done
-	boot "$1" --clock icount --host "$host" --host-memory 4096 "${guests[@]}"
+	boot "$1" --host "$host" --host-memory 4096 "${guests[@]}"
 }
 
 # A PVH guest that began with less than its maxmem would have memory that is not backed.
@@ -101,9 +96,10 @@ cell() {
 	echo "--guest=$1-$2-$3,kind=$1,kernel=$2,vcpus=$3,memory=$memory,maxmem=512,swap=256$extra"
 }
 
+# In virtual time: no processor is taken away from a test, and waiting costs nothing.
 boot() {
 	"$project/mkimage/run.py" --script "$here/${1%%-*}-test.sh" --in "$here/test-lib.sh" \
-		--out "$project/build/test-xen/$1" --time-limit 1200 "${@:2}"
+		--out "$project/build/test-xen/$1" --clock icount --time-limit 2400 "${@:2}"
 }
 
 # The log without what Linux itself says when guest-cycles.sh takes its memory
@@ -178,10 +174,43 @@ print_matrix() {
 	done
 }
 
-(($#)) || set -- dom0 hostile agent allocator collector lifecycle matrix-few
+# run_side_by_side SCENARIO...: two at a time, the longest first. What each says comes
+# whole, when it has ended, and is counted as its own.
+run_side_by_side() {
+	local scenario log
+	for scenario; do
+		while mapfile -t lanes < <(jobs -rp) && ((${#lanes[@]} >= LANES)); do
+			wait -n || :
+		done
+		log=$project/build/test-xen/$scenario.log
+		{ "$0" "$scenario" >"$log" 2>&1 || :; cat "$log"; } &
+	done
+	wait
+	for scenario; do
+		count_from "$project/build/test-xen/$scenario.log" "$scenario"
+	done
+}
+
+count_from() {
+	if [[ $(tail -n 1 "$1") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]]; then
+		passed=$((passed + BASH_REMATCH[1]))
+		failed=$((failed + BASH_REMATCH[2]))
+		skipped=$((skipped + BASH_REMATCH[3]))
+	else
+		report "run_of_$2" "it ended without a sum"
+	fi
+}
+
+readonly LANES=2
+readonly SCENARIOS=(dom0 lifecycle hostile allocator agent matrix-few collector)
+
+(($#)) || set -- "${SCENARIOS[@]}"
 [[ $1 != matrix ]] || set -- "${MATRIX[@]}"
-for scenario; do
-	run "$scenario"
-done
+mkdir -p "$project/build/test-xen"
+if (($# == 1)); then
+	run "$1"
+else
+	run_side_by_side "$@"
+fi
 [[ $* != "${MATRIX[*]}" ]] || print_matrix
 report_sum
