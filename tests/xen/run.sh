@@ -32,7 +32,7 @@ boot_agent() {
 		--guest one,memory=128,maxmem=256,extra=cagma-agent \
 		--guest evil,memory=128,maxmem=160,extra=cagma=off \
 		--guest plain,memory=128,maxmem=256,extra=cagma=off \
-		--host-memory 1664 --dom0-memory 512
+		--clock wall --host-memory 1664 --dom0-memory 512
 }
 
 boot_collector() {
