@@ -379,6 +379,8 @@ make_guest() {
 	tree=$scratch/tree
 	cp -a "$images/guest/." "$tree"
 	install -m 755 "$here/guest-init" "$tree/sbin/init"
+	mkdir -p "$tree/etc"
+	echo "cagma-agent:x:998:998::/:/bin/false" >"$tree/etc/passwd"
 	[[ ! -d $payload ]] || cp -a "$payload/." "$tree"
 	make_disk "$scratch/guest.img" "$tree" 4 guest
 	mv "$scratch/guest.img" "$images/guest.img.new"

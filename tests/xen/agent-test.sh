@@ -19,9 +19,11 @@ beside_is() {
 	[[ $(ask "\"name\":\"$1\"[^{]*\"beside\":\\[ *\"?([a-z]*)\"? *\\]") == "$2" ]]
 }
 
-# Takes memory in a file of a tmpfs that may be larger than the guest.
+# Takes memory in a file of a tmpfs that may be larger than the guest: at 80 MiB a second at most,
+# as a guest without swap is out of memory before its agent, which looks ten times a
+# second, has seen one that takes all at once.
 take_memory() {
-	guest_run "$1" "mkdir -p /tmp/big; mount -t tmpfs -o size=1g big /tmp/big; dd if=/dev/zero of=/tmp/big/taken bs=1M count=$2 2>/dev/null; echo TAKEN-\$?"
+	guest_run "$1" "mkdir -p /tmp/big; mount -t tmpfs -o size=1g big /tmp/big; i=0; while [ \$i -lt $2 ] && dd if=/dev/zero bs=1M count=4 2>/dev/null >>/tmp/big/taken; do usleep 50000; i=\$((i + 4)); done; [ \$i -ge $2 ]; echo TAKEN-\$?"
 }
 
 give_memory_back() {
@@ -46,8 +48,19 @@ has_reactions() {
 	n=$(reactions "$1") && ((n >= $2))
 }
 
+# start_agent_of GUEST [OPTION...]: its end will be told on the console.
 start_agent_of() {
-	guest_run "$1" "/usr/sbin/cagma-agent </dev/null >/dev/null 2>&1 &"
+	guest_run "$1" "(cagma-agent ${*:2}; echo AGENT-\$?) </dev/null 2>&1 &"
+}
+
+# status_of_agent GUEST KEY: of /proc/PID/status; a hexadecimal or decimal number.
+status_of_agent() {
+	guest_says "$1" "sed -n 's/^$2:[[:space:]]*\([0-9a-f]*\).*/\1/p' /proc/\$(cat /run/cagma-agent/lock)/status"
+}
+
+detached_because() {
+	tail -n 200 "$CAGMA_OUT/trace-$daemons.jsonl" | grep '"detach"' | grep "\"$1\"" |
+		tail -n 1 | grep -q "\"$2\""
 }
 
 # ---- evil, and what becomes of it ----
@@ -140,6 +153,48 @@ test_agent_that_is_killed_is_let_go_and_found_again() {
 	expect 30 "talk is live again" is_live talk && transport_is talk vchan
 }
 
+test_second_agent_is_refused() {
+	local answered pid
+	pid=$(guest_says talk "cat /run/cagma-agent/lock") || return
+	answered=$(field talk answered)
+	guest_mark talk
+	guest_run talk "cagma-agent; echo SECOND-\$?"
+	says talk "another one is running \\(pid $pid\\)" 20 && says talk '^SECOND-1' 20 || return
+	guest_run talk "kill -USR1 $pid"
+	expect 20 "the first one is answered" at_least talk answered $((answered + 1))
+}
+
+# All but CAP_SYS_ADMIN, which is number 21.
+test_agent_has_given_up_its_capabilities() {
+	local kind value
+	for kind in Eff Prm; do
+		value=$(status_of_agent talk "Cap$kind") || return
+		((0x$value == 1 << 21)) || because "Cap$kind is $value" || return
+	done
+	for kind in Inh Amb; do
+		value=$(status_of_agent talk "Cap$kind") || return
+		((0x$value == 0)) || because "Cap$kind is $value" || return
+	done
+	(($(status_of_agent talk NoNewPrivs) == 1)) || because "it may get new privileges"
+}
+
+test_agent_that_is_ended_says_so() {
+	guest_mark talk
+	guest_run talk "kill -TERM \$(cat /run/cagma-agent/lock)"
+	says talk '^AGENT-0' 20 && expect 10 "talk is let go" is_gone talk || return
+	detached_because talk closed-by-guest || because "another reason is given" || return
+	! xenstore-exists "/local/domain/$(guest_domid talk)/data/cagma/vchan" ||
+		because "its nodes are still there"
+}
+
+test_agent_goes_on_as_another_user() {
+	local uid
+	start_agent_of talk --user cagma-agent
+	expect 30 "talk is live again" is_live talk || return
+	uid=$(status_of_agent talk Uid) && ((uid == 998)) || because "its user is $uid" || return
+	test_agent_has_given_up_its_capabilities
+}
+
 test_G30_agent_takes_over_when_the_module_goes() {
 	local answered
 	guest_run one "rmmod cagma; echo RMMOD-\$?"
@@ -214,6 +269,17 @@ test_guest_that_only_says_what_it_uses() {
 	expect 60 "it has more" at_least plain alloc_kib 190000 || return
 	says_it_uses plain 30000
 	expect 60 "it has less" at_most plain alloc_kib 140000
+}
+
+# Before the agent notices, the vchan of the life before looks like one that works.
+test_L6_agent_of_a_restored_guest_offers_another_vchan() {
+	xl save talk /tmp/talk.save >/dev/null || because "xl save failed" || return
+	expect 10 "cagmad lets go" is_gone talk &&
+		detached_because talk domain-gone || because "another reason is given" || return
+	xl restore /tmp/talk.save >/dev/null || because "xl restore failed" || return
+	rm /tmp/talk.save
+	guest_find talk
+	expect 60 "talk is live again" is_live talk && expect 10 "it is by vchan" transport_is talk vchan
 }
 
 phase "booting the guests"
