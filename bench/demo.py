@@ -8,12 +8,11 @@ not or if the run failed, 2 for a usage error.
 
 import argparse
 import shutil
-import signal
-import subprocess
 import sys
 from pathlib import Path
 
 import plots
+import program
 import report
 import rundata
 
@@ -101,22 +100,6 @@ def prepare(destination, conf_file):
     return run, staged
 
 
-def run_guests(command):
-    """Ctrl-C reaches the runner by itself; it cleans up while we wait for it."""
-    runner = subprocess.Popen(command)
-    try:
-        status = runner.wait()
-    except KeyboardInterrupt:
-        runner.wait()
-        raise
-    except BaseException:
-        runner.terminate()
-        runner.wait()
-        raise
-    if status:
-        raise DemoError(f"the run failed, exit status {status}")
-
-
 def demo(options):
     check_tools()
     conf = rundata.read_conf(options.conf)
@@ -125,7 +108,8 @@ def demo(options):
         command = runner_command(conf, staged, run, options.accel)
     except KeyError as error:
         raise DemoError(f"{options.conf}: no {error.args[0]}") from None
-    run_guests(command)
+    if status := program.wait_for(command):
+        raise DemoError(f"the run failed, exit status {status}")
     text, met = report.write(run, conf, options.out)
     print(f"\n{text}\n\nreport: {options.out / 'report.html'}")
     if not met:
@@ -133,21 +117,10 @@ def demo(options):
     return met
 
 
-def end_on_signal(number, _frame):
-    raise SystemExit(128 + number)
-
-
 def main():
     options = arguments()
-    signal.signal(signal.SIGTERM, end_on_signal)
-    try:
-        return 0 if demo(options) else 1
-    except KeyboardInterrupt:
-        print("\ndemo.py: interrupted", file=sys.stderr)
-        return 130
-    except (DemoError, rundata.DataError, plots.PlotError, OSError) as error:
-        print(f"demo.py: {error}", file=sys.stderr)
-        return 1
+    errors = (DemoError, rundata.DataError, plots.PlotError)
+    return program.main("demo.py", lambda: demo(options), errors)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "counters.h"
 #include "task.h"
 #include "team.h"
 
@@ -37,18 +36,12 @@ static const char about[] =
 	"a process was killed; 2 usage.";
 
 struct disktask {
-	uint64_t procs;
 	uint64_t round_ios;
 	uint64_t write_percent;
 	uint64_t sequential_percent;
-	uint64_t step_ms;
-	uint64_t steps;
-	uint64_t barrier;
-	uint64_t metrics_ms;
 	uint64_t min_kib;
 	uint64_t max_kib;
 	uint64_t seed;
-	uint64_t limit_s;
 	const char *path;
 	int fd;
 	dev_t device;
@@ -142,48 +135,12 @@ static int report(const struct disktask *task, const struct cagma_team *team,
 						     : CAGMA_TASK_FAILED;
 }
 
-static struct disktask parse(int argc, char **argv)
+static void check(const struct disktask *task)
 {
-	static struct disktask task = {
-		.procs = 4, .round_ios = 32, .write_percent = 30,
-		.min_kib = 4, .max_kib = 64, .seed = 1, .limit_s = 0,
-	};
-	static const struct cagma_option options[] = {
-		{ "procs", "processes", &task.procs, 1, 256 },
-		{ "round-ios", "requests in a round", &task.round_ios, 1,
-		  1 << 30 },
-		{ "write-percent", "share of writes", &task.write_percent, 0,
-		  100 },
-		{ "sequential-percent", "share of requests that follow the last",
-		  &task.sequential_percent, 0, 100 },
-		{ "step-ms", "length of a step", &task.step_ms, 0, 600000 },
-		{ "steps", "after which to end, 0 for never", &task.steps, 0,
-		  1000 },
-		{ "barrier", "1: say @B and wait for SIGUSR1", &task.barrier,
-		  0, 1 },
-		{ "metrics-ms", "time between records, 0 for lines @R",
-		  &task.metrics_ms, 0, 60000 },
-		{ "min-kib", "smallest block, a power of two", &task.min_kib, 4,
-		  1024 },
-		{ "max-kib", "largest block, a power of two", &task.max_kib, 4,
-		  1024 },
-		{ "seed", "of everything random", &task.seed, 0, UINT64_MAX },
-		{ "limit-s", "seconds after which to end, 0 for none",
-		  &task.limit_s, 0, 86400 },
-		{ 0 },
-	};
-	int next = cagma_options_parse(argc, argv, about, options);
-
-	if (next != argc - 1)
-		cagma_die(CAGMA_TASK_USAGE, "exactly one DEVICE is needed");
-	if (task.min_kib & (task.min_kib - 1) ||
-	    task.max_kib & (task.max_kib - 1) || task.min_kib > task.max_kib)
+	if (task->min_kib & (task->min_kib - 1) ||
+	    task->max_kib & (task->max_kib - 1) || task->min_kib > task->max_kib)
 		cagma_die(CAGMA_TASK_USAGE,
 			  "block sizes must be powers of two, min <= max");
-	if (task.steps && !task.step_ms)
-		cagma_die(CAGMA_TASK_USAGE, "steps need step-ms");
-	task.path = argv[next];
-	return task;
 }
 
 /* O_EXCL refuses a device that is mounted or swapped on. */
@@ -209,24 +166,39 @@ static void open_device(struct disktask *task)
 
 int main(int argc, char **argv)
 {
-	struct disktask task = parse(argc, argv);
-	struct cagma_team team = {
-		.workload = "disk",
-		.size = task.procs,
-		.limit_s = task.limit_s,
-		.metrics_ms = task.metrics_ms,
-		.schedule = { task.procs, task.steps, task.step_ms },
-		.work = work,
-		.context = &task,
+	static struct disktask task = {
+		.round_ios = 32, .write_percent = 30, .min_kib = 4,
+		.max_kib = 64, .seed = 1,
+	};
+	static struct cagma_team team = {
+		.workload = "disk", .size = 4, .work = work, .context = &task,
+		.device = &task.device,
+	};
+	static const struct cagma_option options[] = {
+		CAGMA_TEAM_OPTIONS(team),
+		{ "round-ios", "requests in a round", &task.round_ios, 1,
+		  1 << 30 },
+		{ "write-percent", "share of writes", &task.write_percent, 0,
+		  100 },
+		{ "sequential-percent", "share of requests that follow the last",
+		  &task.sequential_percent, 0, 100 },
+		{ "min-kib", "smallest block, a power of two", &task.min_kib, 4,
+		  1024 },
+		{ "max-kib", "largest block, a power of two", &task.max_kib, 4,
+		  1024 },
+		{ "seed", "of everything random", &task.seed, 0, UINT64_MAX },
+		{ 0 },
 	};
 	struct cagma_team_result result;
+	int next = cagma_options_parse(argc, argv, about, options);
 
+	if (next != argc - 1)
+		cagma_die(CAGMA_TASK_USAGE, "exactly one DEVICE is needed");
+	task.path = argv[next];
+	check(&task);
+	cagma_team_check(&team);
 	open_device(&task);
-	if (task.barrier)
-		cagma_team_barrier(team.workload);
-	cagma_counters_emit("start", team.workload, &task.device);
 	result = cagma_team_run(&team);
-	cagma_counters_emit("end", team.workload, &task.device);
 	close(task.fd);
 	return report(&task, &team, &result);
 }

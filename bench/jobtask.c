@@ -11,7 +11,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "counters.h"
 #include "task.h"
 #include "team.h"
 
@@ -27,12 +26,7 @@ static const char about[] =
 	"failed; 2 usage.";
 
 struct jobtask {
-	uint64_t procs;
 	uint64_t think_ms;
-	uint64_t limit_s;
-	struct cagma_schedule schedule;
-	uint64_t barrier;
-	uint64_t metrics_ms;
 	char **command;
 };
 
@@ -82,59 +76,23 @@ static int work(struct cagma_worker *worker, const void *context)
 	return CAGMA_TASK_OK;
 }
 
-static struct jobtask parse(int argc, char **argv)
+int main(int argc, char **argv)
 {
-	static struct jobtask task = {
-		.procs = 1, .think_ms = 1000, .schedule = { .first = 1 },
+	static struct jobtask task = { .think_ms = 1000 };
+	static struct cagma_team team = {
+		.workload = "job", .size = 1, .work = work, .context = &task,
+		.schedule.first = 1,
 	};
 	static const struct cagma_option options[] = {
-		{ "procs", "processes", &task.procs, 1, 256 },
+		CAGMA_TEAM_OPTIONS(team),
 		{ "think-ms", "pause after a job", &task.think_ms, 0, 600000 },
-		{ "limit-s", "seconds after which to end, 0 for none",
-		  &task.limit_s, 0, 86400 },
-		{ "steps", "of a schedule, 0 for none", &task.schedule.steps, 0,
-		  1000 },
-		{ "step-ms", "length of a step", &task.schedule.step_ms, 0,
-		  600000 },
-		{ "first", "processes in the first step", &task.schedule.first,
-		  1, 256 },
-		{ "barrier", "1: say @B and wait for SIGUSR1", &task.barrier,
-		  0, 1 },
-		{ "metrics-ms", "time between records, 0 for lines @R",
-		  &task.metrics_ms, 0, 60000 },
 		{ 0 },
 	};
 	int next = cagma_options_parse(argc, argv, about, options);
 
 	if (next >= argc)
 		cagma_die(CAGMA_TASK_USAGE, "a PROGRAM is needed");
-	if (task.schedule.first > task.procs ||
-	    (task.schedule.steps && !task.schedule.step_ms))
-		cagma_die(CAGMA_TASK_USAGE,
-			  "a schedule needs first <= procs and step-ms");
 	task.command = argv + next;
-	return task;
-}
-
-int main(int argc, char **argv)
-{
-	struct jobtask task = parse(argc, argv);
-	struct cagma_team team = {
-		.workload = "job",
-		.size = task.procs,
-		.limit_s = task.limit_s,
-		.metrics_ms = task.metrics_ms,
-		.schedule = task.schedule,
-		.work = work,
-		.context = &task,
-	};
-	struct cagma_team_result result;
-
-	if (task.barrier)
-		cagma_team_barrier(team.workload);
-	cagma_counters_emit("start", team.workload, NULL);
-	result = cagma_team_run(&team);
-	cagma_counters_emit("end", team.workload, NULL);
-	return cagma_team_report(&team, &result, "") ? CAGMA_TASK_OK
-						      : CAGMA_TASK_FAILED;
+	cagma_team_check(&team);
+	return cagma_team_main(&team);
 }

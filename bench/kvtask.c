@@ -12,7 +12,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "counters.h"
 #include "task.h"
 #include "team.h"
 
@@ -34,15 +33,10 @@ static const char about[] =
 	"was corrupt or a client failed; 2 usage.";
 
 struct kvtask {
-	uint64_t procs;
 	uint64_t mib;
 	uint64_t think_ms;
 	uint64_t fill_think_ms;
 	uint64_t seed;
-	uint64_t limit_s;
-	struct cagma_schedule schedule;
-	uint64_t barrier;
-	uint64_t metrics_ms;
 	const char *path;
 };
 
@@ -170,65 +164,30 @@ static int work(struct cagma_worker *worker, const void *context)
 	return worker->corrupt_pages ? CAGMA_TASK_FAILED : CAGMA_TASK_OK;
 }
 
-static struct kvtask parse(int argc, char **argv)
+int main(int argc, char **argv)
 {
 	static struct kvtask task = {
-		.procs = 2, .mib = 32, .think_ms = 50, .fill_think_ms = 1,
-		.seed = 1, .schedule = { .first = 1 },
+		.mib = 32, .think_ms = 50, .fill_think_ms = 1, .seed = 1,
+	};
+	static struct cagma_team team = {
+		.workload = "kv", .size = 2, .work = work, .context = &task,
+		.schedule.first = 1,
 	};
 	static const struct cagma_option options[] = {
-		{ "procs", "clients", &task.procs, 1, 256 },
+		CAGMA_TEAM_OPTIONS(team),
 		{ "mib", "MiB of values of each", &task.mib, 1, 1 << 20 },
 		{ "think-ms", "pause after a request", &task.think_ms, 0,
 		  60000 },
 		{ "fill-think-ms", "pause after a request that fills",
 		  &task.fill_think_ms, 0, 60000 },
 		{ "seed", "of everything random", &task.seed, 0, UINT64_MAX },
-		{ "limit-s", "seconds after which to end, 0 for none",
-		  &task.limit_s, 0, 86400 },
-		{ "steps", "of a schedule, 0 for none", &task.schedule.steps, 0,
-		  1000 },
-		{ "step-ms", "length of a step", &task.schedule.step_ms, 0,
-		  600000 },
-		{ "first", "clients in the first step", &task.schedule.first, 1,
-		  256 },
-		{ "barrier", "1: say @B and wait for SIGUSR1", &task.barrier,
-		  0, 1 },
-		{ "metrics-ms", "time between records, 0 for lines @R",
-		  &task.metrics_ms, 0, 60000 },
 		{ 0 },
 	};
 	int next = cagma_options_parse(argc, argv, about, options);
 
 	if (next != argc - 1)
 		cagma_die(CAGMA_TASK_USAGE, "exactly one SOCKET is needed");
-	if (task.schedule.first > task.procs ||
-	    (task.schedule.steps && !task.schedule.step_ms))
-		cagma_die(CAGMA_TASK_USAGE,
-			  "a schedule needs first <= procs and step-ms");
 	task.path = argv[next];
-	return task;
-}
-
-int main(int argc, char **argv)
-{
-	struct kvtask task = parse(argc, argv);
-	struct cagma_team team = {
-		.workload = "kv",
-		.size = task.procs,
-		.limit_s = task.limit_s,
-		.metrics_ms = task.metrics_ms,
-		.schedule = task.schedule,
-		.work = work,
-		.context = &task,
-	};
-	struct cagma_team_result result;
-
-	if (task.barrier)
-		cagma_team_barrier(team.workload);
-	cagma_counters_emit("start", team.workload, NULL);
-	result = cagma_team_run(&team);
-	cagma_counters_emit("end", team.workload, NULL);
-	return cagma_team_report(&team, &result, "") ? CAGMA_TASK_OK
-						      : CAGMA_TASK_FAILED;
+	cagma_team_check(&team);
+	return cagma_team_main(&team);
 }

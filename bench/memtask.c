@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "counters.h"
 #include "task.h"
 #include "team.h"
 
@@ -40,21 +39,15 @@ static const char about[] =
 	"killed or a page was corrupt; 2 usage; 3 the limit was reached.";
 
 struct memtask {
-	uint64_t procs;
 	uint64_t mib;
 	uint64_t round_pages;
 	uint64_t compute;
 	uint64_t rounds;
 	uint64_t think_ms;
 	uint64_t fill_think_ms;
-	uint64_t step_ms;
-	uint64_t first;
-	uint64_t steps;
 	uint64_t jitter_ms;
-	uint64_t barrier;
-	uint64_t metrics_ms;
 	uint64_t seed;
-	uint64_t limit_s;
+	const struct cagma_schedule *schedule;
 };
 
 /* What one process works on; versions[i] is how often page i was written. */
@@ -207,8 +200,8 @@ static uint64_t delay_ms(const struct memtask *task,
 			 const struct cagma_worker *worker,
 			 struct memory_set *set)
 {
-	if (!task->steps)
-		return worker->id * task->step_ms;
+	if (!task->schedule->steps)
+		return worker->id * task->schedule->step_ms;
 	return task->jitter_ms ? cagma_random(&set->random) % task->jitter_ms : 0;
 }
 
@@ -220,7 +213,8 @@ static int work(struct cagma_worker *worker, const void *context)
 	cagma_team_pause(delay_ms(task, worker, &set));
 	run_rounds(task, worker, &set, fill_rounds(task), task->fill_think_ms,
 		   fill_round);
-	run_rounds(task, worker, &set, task->steps ? UINT64_MAX : task->rounds,
+	run_rounds(task, worker, &set,
+		   task->schedule->steps ? UINT64_MAX : task->rounds,
 		   task->think_ms, random_round);
 	return worker->corrupt_pages ? CAGMA_TASK_FAILED : CAGMA_TASK_OK;
 }
@@ -228,27 +222,31 @@ static int work(struct cagma_worker *worker, const void *context)
 static int report(const struct memtask *task, const struct cagma_team *team,
 		  const struct cagma_team_result *result)
 {
-	uint64_t expected = task->procs * (fill_rounds(task) + task->rounds);
+	uint64_t expected = team->size * (fill_rounds(task) + task->rounds);
 	char more[64] = "";
 
-	if (!task->steps)
+	if (!task->schedule->steps)
 		snprintf(more, sizeof(more), ",\"expected_rounds\":%" PRIu64,
 			 expected);
 	if (!cagma_team_report(team, result, more))
 		return CAGMA_TASK_FAILED;
-	return result->limit_reached && !task->steps ? CAGMA_TASK_CUT
-						     : CAGMA_TASK_OK;
+	return result->limit_reached && !task->schedule->steps ?
+		       CAGMA_TASK_CUT :
+		       CAGMA_TASK_OK;
 }
 
-static struct memtask parse(int argc, char **argv)
+int main(int argc, char **argv)
 {
 	static struct memtask task = {
-		.procs = 4, .mib = 64, .round_pages = 256, .rounds = 20,
-		.think_ms = 200, .fill_think_ms = 200, .step_ms = 2000,
-		.first = 1, .seed = 1, .limit_s = 0,
+		.mib = 64, .round_pages = 256, .rounds = 20, .think_ms = 200,
+		.fill_think_ms = 200, .seed = 1,
+	};
+	static struct cagma_team team = {
+		.workload = "memory", .size = 4, .work = work, .context = &task,
+		.schedule = { .first = 1, .step_ms = 2000 },
 	};
 	static const struct cagma_option options[] = {
-		{ "procs", "processes", &task.procs, 1, 256 },
+		CAGMA_TEAM_OPTIONS(team),
 		{ "mib", "MiB of memory for each", &task.mib, 1, 1 << 20 },
 		{ "round-pages", "pages of 4 KiB a round touches",
 		  &task.round_pages, 1, 1 << 30 },
@@ -259,51 +257,19 @@ static struct memtask parse(int argc, char **argv)
 		{ "think-ms", "pause after a round", &task.think_ms, 0, 60000 },
 		{ "fill-think-ms", "pause after a round that fills",
 		  &task.fill_think_ms, 0, 60000 },
-		{ "step-ms", "delay from one process, or step, to the next",
-		  &task.step_ms, 0, 600000 },
-		{ "steps", "of a schedule, 0 for none", &task.steps, 0, 1000 },
-		{ "first", "processes in the first step of a schedule",
-		  &task.first, 1, 256 },
 		{ "jitter-ms", "random delay of a process in its step, below",
 		  &task.jitter_ms, 0, 600000 },
-		{ "barrier", "1: say @B and wait for SIGUSR1", &task.barrier,
-		  0, 1 },
-		{ "metrics-ms", "time between records, 0 for lines @R",
-		  &task.metrics_ms, 0, 60000 },
 		{ "seed", "of everything random", &task.seed, 0, UINT64_MAX },
-		{ "limit-s", "seconds after which to give up, 0 for none",
-		  &task.limit_s, 0, 86400 },
 		{ 0 },
 	};
+	struct cagma_team_result result;
 	int next = cagma_options_parse(argc, argv, about, options);
 
 	if (next < argc)
 		cagma_die(CAGMA_TASK_USAGE, "unexpected argument '%s'",
 			  argv[next]);
-	if (task.first > task.procs || (task.steps && !task.step_ms))
-		cagma_die(CAGMA_TASK_USAGE,
-			  "a schedule needs first <= procs and step-ms");
-	return task;
-}
-
-int main(int argc, char **argv)
-{
-	struct memtask task = parse(argc, argv);
-	struct cagma_team team = {
-		.workload = "memory",
-		.size = task.procs,
-		.limit_s = task.limit_s,
-		.metrics_ms = task.metrics_ms,
-		.schedule = { task.first, task.steps, task.step_ms },
-		.work = work,
-		.context = &task,
-	};
-	struct cagma_team_result result;
-
-	if (task.barrier)
-		cagma_team_barrier(team.workload);
-	cagma_counters_emit("start", team.workload, NULL);
+	cagma_team_check(&team);
+	task.schedule = &team.schedule;
 	result = cagma_team_run(&team);
-	cagma_counters_emit("end", team.workload, NULL);
 	return report(&task, &team, &result);
 }

@@ -14,13 +14,13 @@ import hashlib
 import json
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import paperreport
 import plots
+import program
 import rundata
 from rundata import DataError
 
@@ -175,21 +175,14 @@ def version():
 
 
 def boot(options, conf, memory, runs_wanted, key):
-    """One boot for all runs with the same memory. Ctrl-C reaches the runner too."""
+    """One boot for all runs with the same memory."""
     out = options.out / "paper" / f"boot-{memory}"
     shutil.rmtree(out, ignore_errors=True)
     staged = stage(out / "staged", conf, memory, runs_wanted)
-    runner = subprocess.Popen(runner_command(conf, memory, staged, out))
     try:
-        status = runner.wait()
-    except BaseException:
-        if sys.exc_info()[0] is not KeyboardInterrupt:
-            runner.terminate()
-        runner.wait()
-        raise
+        return not program.wait_for(runner_command(conf, memory, staged, out))
     finally:
         harvest(out, options.out / "paper" / "runs", key)
-    return status == 0
 
 
 def run_missing(options, conf, wanted, key):
@@ -231,24 +224,17 @@ def paper(options):
     return met
 
 
-def end_on_signal(number, _frame):
-    raise SystemExit(128 + number)
+def paper_or_error(options):
+    try:
+        return paper(options)
+    except KeyError as error:
+        raise DataError(f"{options.conf}: no {error.args[0]}") from error
 
 
 def main():
     options = arguments()
-    signal.signal(signal.SIGTERM, end_on_signal)
-    try:
-        return 0 if paper(options) else 1
-    except KeyboardInterrupt:
-        print("\npaper.py: interrupted", file=sys.stderr)
-        return 130
-    except KeyError as error:
-        print(f"paper.py: {options.conf}: no {error.args[0]}", file=sys.stderr)
-        return 1
-    except (DataError, plots.PlotError, OSError) as error:
-        print(f"paper.py: {error}", file=sys.stderr)
-        return 1
+    return program.main("paper.py", lambda: paper_or_error(options),
+                        (DataError, plots.PlotError))
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "counters.h"
 #include "metrics.h"
-#include "task.h"
 
 static volatile sig_atomic_t stopping;
 
@@ -63,7 +63,17 @@ void cagma_team_pause(uint64_t ms)
 		;
 }
 
-void cagma_team_barrier(const char *workload)
+void cagma_team_check(const struct cagma_team *team)
+{
+	const struct cagma_schedule *s = &team->schedule;
+
+	if (s->first > team->size || (s->steps && !s->step_ms))
+		cagma_die(CAGMA_TASK_USAGE,
+			  "a schedule needs first <= procs and step-ms");
+}
+
+/* Before the workers are started. */
+static void wait_at_barrier(const char *workload)
 {
 	sigset_t set;
 	int number;
@@ -257,7 +267,7 @@ static uint64_t scheduled(const struct cagma_team *team, uint64_t step)
 	const struct cagma_schedule *s = &team->schedule;
 	uint64_t intervals = s->steps - 1;
 
-	if (!intervals || step > intervals)
+	if (!intervals || step > intervals || !s->first)
 		return team->size;
 	return s->first + ((team->size - s->first) * step * 2 + intervals) /
 			  (intervals * 2);
@@ -330,7 +340,7 @@ static void wait_for_workers(const struct cagma_team *team, pid_t *pids,
 	}
 }
 
-struct cagma_team_result cagma_team_run(const struct cagma_team *team)
+static struct cagma_team_result run(const struct cagma_team *team)
 {
 	struct cagma_team_result result = { 0 };
 	struct cagma_worker *workers = map_workers(team->size);
@@ -355,6 +365,18 @@ struct cagma_team_result cagma_team_run(const struct cagma_team *team)
 	return result;
 }
 
+struct cagma_team_result cagma_team_run(const struct cagma_team *team)
+{
+	struct cagma_team_result result;
+
+	if (team->barrier)
+		wait_at_barrier(team->workload);
+	cagma_counters_emit("start", team->workload, team->device);
+	result = run(team);
+	cagma_counters_emit("end", team->workload, team->device);
+	return result;
+}
+
 bool cagma_team_report(const struct cagma_team *team,
 		       const struct cagma_team_result *r, const char *more)
 {
@@ -371,4 +393,12 @@ bool cagma_team_report(const struct cagma_team *team,
 		   r->interrupted ? "true" : "false", more,
 		   ok ? "true" : "false");
 	return ok;
+}
+
+int cagma_team_main(const struct cagma_team *team)
+{
+	struct cagma_team_result result = cagma_team_run(team);
+
+	return cagma_team_report(team, &result, "") ? CAGMA_TASK_OK :
+						      CAGMA_TASK_FAILED;
 }

@@ -6,13 +6,13 @@ data is an error, and a missing run is said."""
 import json
 import math
 import shutil
-import sys
 import tempfile
 import types
 import unittest
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "bench"))
+import synthetic
+from synthetic import FACTS, counters, end, line
 
 import compare  # noqa: E402
 import guard  # noqa: E402
@@ -29,8 +29,6 @@ CONF = {
     "VM2_TASKS": "2", "VM3_FIRST": "1", "VM3_TASKS": "1",
     "VM1_WORK": "memory", "VM2_WORK": "memory", "VM3_WORK": "memory",
 }
-FACTS = {"accel": "tcg", "clock": "icount", "cores": 2, "xen": "4.17",
-         "dom0_kernel": "6.1", "guest_kernel": "6.1"}
 BEGAN_MS = 5_000_000
 # What the oracle's rounds take, and the factor of every policy.
 ROUND_US = 2000
@@ -40,26 +38,9 @@ SWAPPED = {"static": 10000, "cagma2017": 900, "periodic": 800, "proportional": 9
            "cagma": 50, "oracle": 0}
 
 
-def line(mark, **fields):
-    return f"@{mark} {json.dumps(fields)}\r\n"
-
-
 def records(texts):
     return "".join(line("M", n=n, ns=n * 1000, pid=7, text=text)
                    for n, text in enumerate(texts))
-
-
-def counters(workload, swapped, requests):
-    start = {"workload": workload, "pswpin": 0, "pswpout": 0, "oom_kill": 0,
-             "reads": 0, "writes": 0}
-    return (line("S", when="start", at_ms=0, **start)
-            + line("S", when="end", at_ms=2000,
-                   **{**start, "pswpout": swapped, "reads": requests}))
-
-
-def end(workload, rounds, **more):
-    return line("E", workload=workload, rounds=rounds, killed=0, failed=0, ok=True,
-                expected_rounds=rounds, limit_reached=False, round_ios=10, **more)
 
 
 def collector(count, **more):
@@ -70,30 +51,21 @@ def collector(count, **more):
 def memory_log(us, swapped):
     texts = [f"R memory 0 100:{us} 500:{us}", f"R memory 1 300:{us} 1500:{us}",
              f"C memory 1 1990:{us // 2}"]
-    return (counters("memory", swapped, 0) + records(texts)
+    return ("".join(counters("memory", swapped)) + records(texts)
             + end("memory", 4, corrupt_pages=0) + collector(len(texts)))
 
 
 def disk_log(us, requests):
     texts = [f"R memory 0 200:{us}", "R disk 0 100:9000 1200:8000", "C disk 1 1990:4000"]
-    return (counters("memory", 0, 0) + counters("disk", 0, requests) + records(texts)
-            + end("memory", 1, corrupt_pages=0) + end("disk", 2)
+    return ("".join(counters("memory") + counters("disk", requests=requests))
+            + records(texts)
+            + end("memory", 1, corrupt_pages=0) + end("disk", 2, round_ios=10)
             + collector(len(texts)))
 
 
 def trace(swapped, least_mib):
-    events = [{"t_ms": 0, "ev": "start", "wall_ms": BEGAN_MS - 1000}]
-    for t_ms, mib, share in ((500, 288, 0), (1500, least_mib, 0.25), (2500, 320, 1)):
-        events.append({"t_ms": t_ms, "ev": "host", "free_kib": 1000, "reserve_kib": 1})
-        for name in ("vm1", "vm2", "vm3"):
-            events.append({
-                "t_ms": t_ms, "ev": "guest", "name": name, "alloc_kib": mib * 1024,
-                "avail_kib": 1, "target_kib": mib * 1024, "swap_in": 0,
-                "swap_out": int(swapped * share),
-            })
-    events.append({"t_ms": 4000, "ev": "end", "emergencies": 0, "answered": 0,
-                   "target_changes": 1, "invariant_violations": 0, "lost": 0})
-    return "".join(json.dumps(event) + "\n" for event in events)
+    sizes = ((500, 288, 0), (1500, least_mib, int(swapped * 0.25)), (2500, 320, swapped))
+    return synthetic.trace(BEGAN_MS, ("vm1", "vm2", "vm3"), sizes)
 
 
 class Runs(unittest.TestCase):
@@ -411,8 +383,4 @@ class StatsTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    result = unittest.main(exit=False, verbosity=0).result
-    bad = len(result.failures) + len(result.errors)
-    print(f"{result.testsRun - bad - len(result.skipped)} passed, {bad} failed,"
-          f" {len(result.skipped)} skipped")
-    sys.exit(bad > 0)
+    synthetic.main()

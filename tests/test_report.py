@@ -4,56 +4,34 @@
 
 import json
 import shutil
-import sys
 import tempfile
 import unittest
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "bench"))
+import synthetic
+from synthetic import FACTS, counters, end, line
 
 import rundata  # noqa: E402
 import report  # noqa: E402
 
 CONF = {"POLICIES": "static cagma", "MEMORY_GUESTS": "mem1", "DISK_GUESTS": "disk1"}
-FACTS = {
-    "accel": "tcg", "clock": "wall", "cores": 2,
-    "xen": "4.17", "dom0_kernel": "6.1", "guest_kernel": "6.1",
-}
 BEGAN_MS = 1_000_000
 
 
-def line(mark, **fields):
-    return f"@{mark} {json.dumps(fields)}\n"
-
-
 def console(workload, times, swapped, requests):
-    counters = {"pswpin": 0, "oom_kill": 0}
-    text = line("S", when="start", at_ms=0, pswpout=7, reads=10, writes=5, **counters)
-    for number, ms in enumerate(times):
-        text += line("R", task=0, round=number, ms=ms, at_ms=number)
-    text += line("S", when="end", at_ms=2000, pswpout=7 + swapped,
-                 reads=10 + requests, writes=5, **counters)
-    return text + line("E", workload=workload, rounds=len(times), round_ios=1, killed=0,
-                       expected_rounds=len(times), limit_reached=False, ok=True)
+    before, after = counters(workload, swapped, requests, before=7)
+    rounds = "".join(line("R", task=0, round=number, ms=ms, at_ms=number)
+                     for number, ms in enumerate(times))
+    return before + rounds + after + end(workload, len(times), round_ios=1)
 
 
 def trace(emergencies, reactions):
-    events = [{"t_ms": 0, "ev": "start", "wall_ms": BEGAN_MS - 1000}]
-    for t_ms, mib in ((500, 192), (1500, 320), (2500, 256)):
-        events.append({"t_ms": t_ms, "ev": "host", "free_kib": 1, "reserve_kib": 1})
-        for name in ("mem1", "disk1"):
-            events.append({
-                "t_ms": t_ms, "ev": "guest", "name": name, "alloc_kib": mib * 1024,
-                "avail_kib": 1, "target_kib": 1, "swap_in": 0, "swap_out": 0,
-            })
-    events += [{"t_ms": 1600, "ev": "emergency", "name": "mem1", "reason": "kswapd"}
-               for _ in range(emergencies)]
+    events = [{"t_ms": 1600, "ev": "emergency", "name": "mem1", "reason": "kswapd"}
+              for _ in range(emergencies)]
     events += [{"t_ms": 1700, "ev": "reaction", "us": us} for us in reactions]
-    events.append({
-        "t_ms": 4000, "ev": "end", "emergencies": emergencies, "answered": emergencies,
-        "target_changes": 1, "invariant_violations": 0, "lost": 0,
-    })
-    return "".join(json.dumps(event) + "\n" for event in events)
+    sizes = ((500, 192, 0), (1500, 320, 0), (2500, 256, 0))
+    return synthetic.trace(BEGAN_MS, ("mem1", "disk1"), sizes, events,
+                           emergencies=emergencies, answered=emergencies)
 
 
 def write_run(out, policy, times, swapped, requests, reactions):
@@ -144,8 +122,4 @@ class ReportTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    result = unittest.main(exit=False, verbosity=0).result
-    bad = len(result.failures) + len(result.errors)
-    print(f"{result.testsRun - bad - len(result.skipped)} passed, {bad} failed,"
-          f" {len(result.skipped)} skipped")
-    sys.exit(bad > 0)
+    synthetic.main()
