@@ -20,15 +20,21 @@ METRIC_TEXT = {
     "satisfied": "from the event to all of the memory",
 }
 
+WORK_TEXT = {
+    "memory": "memory-bound tasks of {mib} MiB",
+    "kv": "clients of memcached, each with {mib} MiB of values that it fills in, asks for"
+          " and verifies (a request is a round)",
+    "sort": "processes that sort a file with GNU sort, in {mib} MiB (a sort is a round)",
+}
+
 METHOD = """
 <p>Real Xen runs on a machine emulated by QEMU, with real Linux guests, in virtual
 time that counts instructions: figures hardly depend on the machine that emulates, and
 compare policies with each other, not with hardware. All swap and data partitions of
 all guests are on one disk: memory of dom0 behind a queue of one request, each of which
 takes 1/{DISK_IOPS} s.</p>
-<p>The experiment is that of the CAGMA paper (2017): vm1 is heavily loaded, from
-{VM1_FIRST} to {VM1_TASKS} memory-bound tasks of {VM1_TASK_MIB} MiB; vm2 lightly, from
-{VM2_FIRST} to {VM2_TASKS} of {VM2_TASK_MIB} MiB; vm3 has {DISK_TASKS} disk-bound tasks
+<p>The experiment is that of the CAGMA paper (2017): vm1 has {VM1_FIRST} to {VM1_TASKS}
+{VM1_TEXT}; vm2 {VM2_FIRST} to {VM2_TASKS} {VM2_TEXT}; vm3 has {DISK_TASKS} disk-bound tasks
 and {VM3_TASKS} memory-bound one. There are {STEPS} steps of {STEP_MS} ms; the number of
 tasks grows along a line. All guests begin with {START_MIB} MiB, may have {MIN_MIB} to
 {MAX_MIB} MiB, and start together at a barrier. Sizes and times are scaled down from the
@@ -69,7 +75,7 @@ def result_table(rows, policies):
 
 def result_row(what, texts, best):
     values = "".join(
-        f'<td class="number{" best" if i == best else ""}">{escape(text)}</td>'
+        f'<td class="number{" best" if i in best else ""}">{escape(text)}</td>'
         for i, text in enumerate(texts)
     )
     return f"<tr><td>{escape(what)}</td>{values}</tr>"
@@ -146,6 +152,11 @@ def memory_sections(memory, rows, runs, steps, tasks, policies):
 # ---- latency ----
 
 
+def count_text(counts):
+    least, most = min(counts), max(counts)
+    return str(least) if least == most else f"{least} to {most}"
+
+
 def latency_section(latency):
     """Distributions of reaction times, from build/bench/latency.json."""
     if not latency or not latency["cells"]:
@@ -160,7 +171,7 @@ def latency_section(latency):
         counts = [c["n"] for c in chosen]
         captions[guest, metric] = (
             f"{guest.upper()}, {METRIC_TEXT.get(metric, metric)};"
-            f" n {min(counts)} to {max(counts)}"
+            f" n {count_text(counts)}"
         )
     drawn = plots.draw_all(scripts, "latency-")
     figures = "".join(page.figure(svg, captions[key]) for key, svg in drawn.items())
@@ -189,6 +200,14 @@ def headline(tables, policies):
     return f'<div class="tiles">{"".join(picked)}</div>'
 
 
+def method(conf):
+    words = {key: escape(value) for key, value in conf.items()}
+    for guest in ("VM1", "VM2"):
+        text = WORK_TEXT[conf[f"{guest}_WORK"]]
+        words[f"{guest}_TEXT"] = text.format(mib=words[f"{guest}_TASK_MIB"])
+    return METHOD.format_map(words)
+
+
 def build(built, facts, tables, remarks, runs, latency, steps, tasks):
     """@built: paper.json; @tables: {memory: rows of (what, texts, best)}."""
     conf = built["parameters"]
@@ -199,8 +218,8 @@ def build(built, facts, tables, remarks, runs, latency, steps, tasks):
         sections += memory_sections(memory, rows, of, steps, tasks, policies)
     return page.document(
         "The paper's experiment: CAGMA",
-        "Two memory-bound guests beside a disk-bound one, under six policies, on real"
-        " Xen.",
+        "Two guests that need memory beside a disk-bound one, under"
+        f" {len(policies)} policies, on real Xen.",
         [
             page.verdict(built["bars"]),
             page.notes(remarks),
@@ -208,8 +227,7 @@ def build(built, facts, tables, remarks, runs, latency, steps, tasks):
             page.section("Bars", page.bars_table(built["bars"])),
             *sections,
             latency_section(latency),
-            page.section("Method", METHOD.format_map(
-                {key: escape(value) for key, value in conf.items()})),
+            page.section("Method", method(conf)),
             page.section("Machine", page.machine(
                 {**facts, "version": ", ".join(built["versions"])})),
             page.section("Parameters", page.definitions(conf.items())),

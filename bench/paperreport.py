@@ -333,7 +333,7 @@ def value_text(found, digits):
 
 
 def table_rows(summary, memory, policies):
-    """Rows of (what, text for each policy, which of them is best)."""
+    """Rows of (what, text for each policy, which of them are best)."""
     rows = []
     for name, what, digits, better, _ in METRICS:
         found = [summary.get((memory, policy), {}).get(name) for policy in policies]
@@ -343,14 +343,16 @@ def table_rows(summary, memory, policies):
 
 
 def best_of(found, policies, better):
-    """Which policy's value is best of several; the oracle does not compete."""
-    values = [
-        (f["mean"], i) for i, f in enumerate(found)
+    """Which policies' values are best of several; the oracle does not compete, and
+    what all have in common is no distinction."""
+    values = {
+        i: f["mean"] for i, f in enumerate(found)
         if f and f["mean"] is not None and policies[i] != "oracle"
-    ]
-    if not better or len(values) < 2:
-        return None
-    return min(values)[1] if better == "less" else max(values, key=lambda v: v[0])[1]
+    }
+    if not better or len(set(values.values())) < 2:
+        return set()
+    best = (min if better == "less" else max)(values.values())
+    return {i for i, value in values.items() if value == best}
 
 
 def table_text(summary, memory, policies):

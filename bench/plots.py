@@ -168,7 +168,7 @@ set border 3 lc rgb "black" lw 0.7
 set tics nomirror out scale 0.5
 set grid ytics {colour("grid")} lw 1
 set lmargin 9
-set rmargin 2
+set rmargin 4
 """
 
 
@@ -249,17 +249,17 @@ def host_script(run, scale):
     marks = reason_points(run)
     rows = ", ".join(f'"{reason}" {i}' for i, reason in enumerate(REASONS))
     script = [
-        preamble(370),
+        preamble(430),
         block("host", host_points(run)),
         block("marks", marks),
         time_axis(scale),
         "set multiplot",
-        panel(0.97, 0.48),
+        panel(0.97, 0.57),
         f'set yrange [0:{scale.host_mib:g}]\nset ylabel "MiB"\nset format x ""',
         "plot $host using 1:2 with filledcurves y1=0 fs transparent solid 0.18"
         f" {colour('free')}, $host using 1:2 with lines lw 2 {colour('free')},"
         f" $host using 1:3 with lines lw 1.5 dt (6,4) {colour('reserve')}",
-        panel(0.40, 0.16),
+        panel(0.50, 0.14),
         'set format x "%g"\nset xlabel "seconds of work"\nunset ylabel',
         f"set yrange [-0.6:{len(REASONS) - 0.4:g}]\nset ytics ({rows})",
     ]
@@ -347,7 +347,7 @@ def latency_script(cells, loads):
     blocks, curves = [], []
     for number, route in enumerate(ROUTES):
         rows = [
-            (cell["p50_us"], cell["p99_us"], cell["max_us"],
+            (*(cell[key] / 1000 for key in ("p50_us", "p99_us", "max_us")),
              len(loads) - loads.index(cell["load"]) - (number - 1.5) * 0.18)
             for cell in cells if cell["route"] == route
         ]
@@ -368,7 +368,7 @@ def latency_script(cells, loads):
         + [
             f"set logscale x\nset yrange [0.4:{len(loads) + 0.6:g}]",
             f"set ytics ({names})\nset lmargin 15\nset grid xtics {colour('grid')} lw 1",
-            'set xlabel "µs"',
+            'set xlabel "ms"',
             "plot " + ", ".join(curves),
         ]
     )
