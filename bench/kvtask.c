@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,12 +19,14 @@
 #define VALUE_BYTES	3968u	/* with its head it fills a chunk of the store */
 #define VALUES_PER_MIB	256u
 #define VALUE_WORDS	(VALUE_BYTES / sizeof(uint64_t))
+/* A client that fills the store would have thousands of rounds a second. */
+#define FILL_REQUESTS	32u
 
 static const char about[] =
 	"Usage: kvtask [OPTION]... SOCKET\n"
 	"Clients of the memcached that listens on SOCKET. Each fills it with\n"
-	"values of its own and then asks for them at random: a request is a\n"
-	"round, then there is a pause. Values are verified; one that the store\n"
+	"values of its own, 32 a round, and then asks for them at random: a\n"
+	"request is a round, then there is a pause. Values are verified; one that the store\n"
 	"has dropped is written anew. With --steps a schedule lets clients join.\n"
 	"\n"
 	"Prints one line per request, or gives it to the collector, the guest's\n"
@@ -125,16 +128,49 @@ static bool get_value(struct client *client, uint64_t key, bool *corrupt)
 	return true;
 }
 
-static void request(struct cagma_worker *worker, struct client *client,
-		    uint64_t key, bool write)
+/* Who is told to end while the store is at it takes its answer first. */
+static void block_end(int how)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(how, &set, NULL);
+}
+
+static void begin(struct cagma_worker *worker)
+{
+	block_end(SIG_BLOCK);
+	cagma_team_round_begin(worker);
+}
+
+static void done(struct cagma_worker *worker)
+{
+	cagma_team_round_done(worker);
+	block_end(SIG_UNBLOCK);
+}
+
+static void fill(struct cagma_worker *worker, struct client *client,
+		 uint64_t first)
+{
+	begin(worker);
+	for (uint64_t i = 0; i < FILL_REQUESTS && first + i < client->values; i++)
+		set_value(client, first + i);
+	done(worker);
+}
+
+static void ask(struct cagma_worker *worker, struct client *client,
+		uint64_t key)
 {
 	bool corrupt = false;
 
-	cagma_team_round_begin(worker);
-	if (write || !get_value(client, key, &corrupt))
+	begin(worker);
+	if (!get_value(client, key, &corrupt))
 		set_value(client, key);
 	worker->corrupt_pages += corrupt;
-	cagma_team_round_done(worker);
+	done(worker);
 }
 
 static int work(struct cagma_worker *worker, const void *context)
@@ -148,15 +184,15 @@ static int work(struct cagma_worker *worker, const void *context)
 	};
 
 	connect_client(&client, task->path);
-	for (uint64_t key = 0; key < client.values; key++) {
+	for (uint64_t key = 0; key < client.values; key += FILL_REQUESTS) {
 		if (cagma_team_stopping())
 			break;
-		request(worker, &client, key, true);
+		fill(worker, &client, key);
 		cagma_team_pause(task->fill_think_ms);
 	}
 	while (client.values && !cagma_team_stopping()) {
-		request(worker, &client,
-			cagma_random(&client.random) % client.values, false);
+		ask(worker, &client,
+		    cagma_random(&client.random) % client.values);
 		cagma_team_pause(task->think_ms);
 	}
 	fclose(client.from);
@@ -178,7 +214,7 @@ int main(int argc, char **argv)
 		{ "mib", "MiB of values of each", &task.mib, 1, 1 << 20 },
 		{ "think-ms", "pause after a request", &task.think_ms, 0,
 		  60000 },
-		{ "fill-think-ms", "pause after a request that fills",
+		{ "fill-think-ms", "pause after a round that fills",
 		  &task.fill_think_ms, 0, 60000 },
 		{ "seed", "of everything random", &task.seed, 0, UINT64_MAX },
 		{ 0 },

@@ -23,7 +23,7 @@ METRIC_TEXT = {
 WORK_TEXT = {
     "memory": "memory-bound tasks of {mib} MiB",
     "kv": "clients of memcached, each with {mib} MiB of values that it fills in, asks for"
-          " and verifies (a request is a round)",
+          " and verifies (a request is a round; of those that fill 32 are)",
     "sort": "processes that sort a file with GNU sort, in {mib} MiB (a sort is a round)",
 }
 
