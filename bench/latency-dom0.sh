@@ -12,7 +12,8 @@
 # shellcheck source=/dev/null
 . /cagma/in/latency.conf
 
-readonly SETTINGS=/cagma/in/cagmad.conf BOOTS=4 RUN_S=1500 GROWS=24
+readonly SETTINGS=/cagma/in/cagmad.conf STOP=/tmp/stop BOOTS=4 RUN_S=1500 GROWS=24
+readonly -A ANSWERERS=([floor]=echo [page]=cagmad [vchan]=cagmad [xenstore]=answer)
 readonly -A WORK=([idle]=: [xenstore_storm]=write_all_the_time
 	[create_loop]=create_and_destroy [kick_storm]=: [all_kick]=:)
 work=
@@ -42,32 +43,53 @@ boot() {
 	return 1
 }
 
+# Those that are to be measured and can be.
+booted() {
+	local guest
+	for guest in $GUESTS; do
+		[[ ! -e /run/cagma/$guest.domid ]] || echo "$guest"
+	done
+}
+
 # ---- loads ----
 
 write_all_the_time() {
 	exec /cagma/in/storm
 }
 
+# Ends with a whole domain, or at the first that fails.
 create_and_destroy() {
-	while xl create -q "$CAGMA_IN/guests/new.cfg"; do
-		xl destroy new
-		echo created >>/tmp/created
+	until [[ -e $STOP ]]; do
+		xl create -q "$CAGMA_IN/guests/new.cfg" || return
+		xl destroy new || return
+		echo created >>"$CAGMA_OUT/created"
 	done
+}
+
+# A load runs where Linux puts it.
+anywhere() {
+	taskset -p -c "$ANSWER_CPU,$OTHER_CPU" $BASHPID >/dev/null
+	"$@"
 }
 
 load_begin() {
 	case $LOAD in
-	xenstore_storm | create_loop) "${WORK[$LOAD]}" >>"$CAGMA_OUT/load.log" & work=$! ;;
+	xenstore_storm | create_loop)
+		anywhere "${WORK[$LOAD]}" >>"$CAGMA_OUT/load.log" & work=$!
+		;;
 	kick_storm) guest_run evil "echo storm >/sys/module/hostile/parameters/play" ;;
 	esac
 }
 
+# False: it was not there all the time.
 load_end() {
+	local status=0
 	case $LOAD in
-	xenstore_storm | create_loop) kill $work; wait $work || : ;;
+	xenstore_storm) kill $work && wait $work || status=1 ;;
+	create_loop) : >$STOP; wait $work || status=1; rm $STOP ;;
 	kick_storm) guest_run evil "echo none >/sys/module/hostile/parameters/play" ;;
 	esac
-	[[ $LOAD != create_loop ]] || xl destroy new 2>/dev/null || :
+	return $status
 }
 
 # Guests that ask all at once, at every tenth of a second of the wall clock that
@@ -130,6 +152,7 @@ pressure() {
 	stop_daemon
 	start_daemon --config /cagma/in/pressure.conf --trace "$trace"
 	begin_page "$guest" || { missing "$guest" pressure "not served"; return; }
+	pin "$ANSWER_CPU" cagmad
 	guest_mark "$guest"
 	# A program may ask for more than the guest has yet.
 	guest_run "$guest" "echo 1 >/proc/sys/vm/overcommit_memory; for i in \$(seq $GROWS); do grow --start-mib 10 --grow-mib 200 --rate-mib-s 50; done; echo PRESSURE-END"
@@ -152,13 +175,14 @@ measure() {
 	[[ $route != floor ]] || plan=$FLOOR
 	phase "$LOAD: $guest, $route"
 	"begin_$route" "$guest" || { missing "$guest" "$route" "not served"; return; }
+	pin "$ANSWER_CPU" "${ANSWERERS[$route]}"
 	guest_run "$guest" "echo $ALIGNED >/sys/module/reaction/parameters/aligned"
 	load_begin
 	# shellcheck disable=SC2086	# words
 	run_begin "$guest" "$LOAD" "$route" $plan
 	(run_end "$guest" "$LOAD" "$route" $RUN_S) ||
 		missing "$guest" "$route" "not done within $RUN_S s"
-	load_end
+	load_end || missing "$guest" "$route" "the load ended early"
 	"end_$route" "$guest" || die "$guest does not leave route $route"
 }
 
@@ -172,6 +196,8 @@ main() {
 		boot "$guest" || { missing "$guest" "all" "it does not boot"; continue; }
 		measure_in "$guest"
 	done
+	# shellcheck disable=SC2046	# words
+	arrange $(booted)
 	start_daemon --config $SETTINGS
 	[[ $LOAD != kick_storm ]] || guest_run evil "insmod /lib/cagma/hostile.ko"
 	[[ $LOAD != all_kick ]] || crowd_begin

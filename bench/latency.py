@@ -8,8 +8,8 @@ build/bench/latency.json. Exit status 0: all is there and all bars are met; 1: a
 is missed; 2: something is missing, and named.
 
 CLOCK=wall measures in real time. ONLY="idle create_loop", GUESTS=pv and ROUTES="floor
-page" measure no more than that now; TRIALS=110 a third of the trials, and says that they
-are too few.
+page" measure no more than that now; LARGE=0 nothing of "satisfied", in half the time;
+TRIALS=110 a third of the trials, and says that they are too few.
 --report makes the report again from what is there. --read FILE...: of consoles, or
 what guests of a Xen host printed (docs/benchmarks.md), a table and no more.
 """
@@ -39,9 +39,10 @@ GUESTS = {"pv": "pv,kind=pv,memory=256,maxmem=512,extra=cagma=off",
 # twenty times a second at most.
 # Of eleven trials each.
 GROUPS = -(-int(os.environ.get("TRIALS", "330")) // 11)
-PLAN_MOVES = f"{GROUPS} 10 1 57000"
+LARGE = int(os.environ.get("LARGE", "1"))
+PLAN_MOVES = f"{GROUPS} {11 - LARGE} {LARGE} 57000"
 PLAN_FLOOR = f"1 {11 * GROUPS} 0 20000"
-PLAN_TOGETHER = (f"{GROUPS} 10 1 100000", f"1 {11 * GROUPS} 0 100000")
+PLAN_TOGETHER = (f"{GROUPS} {11 - LARGE} {LARGE} 100000", f"1 {11 * GROUPS} 0 100000")
 CROWD = tuple(f"crowd-{letter}" for letter in "abcdefghijklmnop")
 LOADS = {
     "idle": [],
@@ -84,7 +85,7 @@ def inputs():
     files += [BUILD / "bench" / name for name in ("echo", "answer", "storm")]
     files += [BUILD / "dom0/cagmad", BUILD / "images/xen", BUILD / "images/vmlinux"]
     files += [PROJECT / "bench" / name for name in
-              ("latency-dom0.sh", "reaction-lib.sh", "reaction/cagmad.conf",
+              ("latency-dom0.sh", "reaction-lib.sh", "reaction.conf", "reaction/cagmad.conf",
                "reaction/pressure.conf")]
     agent = agent_program()
     return files + ([agent] if agent else [])
@@ -124,7 +125,7 @@ class Boot:
     facts: dict = field(default_factory=dict)   # run.json of the latest boot
     cells: dict = field(default_factory=dict)   # guest:route -> Cell
     why: dict = field(default_factory=dict)     # guest:route -> text
-    created: int = 0
+    created: int = 0    # domains, by the load
 
     @property
     def path(self):
@@ -169,6 +170,8 @@ class Boot:
                     self.why[name] = f"its run ended early, after {len(run.ns)} trials"
         self.take_pressure(out)
         self.take_reasons(out)
+        if (out / "created").exists():
+            self.created += len((out / "created").read_text().splitlines())
         if (out / "run.json").exists():
             self.facts = json.loads((out / "run.json").read_text())
 
@@ -187,6 +190,8 @@ class Boot:
         for line in (out / "missing").read_text().splitlines():
             names, _, why = line.partition(": ")
             guest, route = names.split()
+            # What came of it is not what it says.
+            self.cells.pop(f"{guest}:{route}", None)
             for each in (*ROUTES, "pressure") if route == "all" else (route,):
                 if f"{guest}:{each}" not in self.cells:
                     self.why.setdefault(f"{guest}:{each}", why)
@@ -197,7 +202,7 @@ class Boot:
 def measure(boot, clock, cells):
     out = OUT / boot.load
     out.mkdir(parents=True, exist_ok=True)
-    for name in "missing", *(f"pressure-{guest}.jsonl" for guest in GUESTS):
+    for name in "missing", "created", *(f"pressure-{guest}.jsonl" for guest in GUESTS):
         (out / name).unlink(missing_ok=True)
     guests = list(dict.fromkeys(name.partition(":")[0] for name in cells))
     together = boot.load == "all_kick"
@@ -304,6 +309,7 @@ def build(boots, clock):
         "groups_small_large_interval_us": PLAN_MOVES, "floor": PLAN_FLOOR,
         "together": PLAN_TOGETHER, "guests": GUESTS, "crowd": len(CROWD)}
     return {"host": host, "clock": clock, "cells": cells, "pressure": pressure,
+            "created": {load: boot.created for load, boot in boots.items() if boot.created},
             "missing": missing, "bars": Bars(cells).judge(boots)}
 
 
@@ -320,6 +326,8 @@ def print_report(report):
     print_table(report["cells"])
     print("real pressure:")
     print_table(report["pressure"])
+    for load, created in report["created"].items():
+        print(f"{load}: {created} domains were created and destroyed")
     for m in report["missing"]:
         print(f"missing: {m['load']}: {m['guest']} {m['route']} {m['metric']}: "
               f"{m['n']} of {m['wanted']}: {m['why']}")
