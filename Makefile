@@ -299,6 +299,7 @@ test: packages-codegen packages-model packages-dkms
 		"$(MAKE) --no-print-directory model" \
 		"$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=20" \
 		"$(MAKE) --no-print-directory test-dkms" \
+		"$(MAKE) --no-print-directory guard" \
 		"$(MAKE) --no-print-directory test-xen"
 
 # The debug kernel's module, beside Debian's in the guest image.

@@ -11,6 +11,7 @@ from unittest import mock
 import synthetic
 from synthetic import FACTS
 
+import guard  # noqa: E402
 import latency  # noqa: E402
 import reaction  # noqa: E402
 import scale  # noqa: E402
@@ -197,6 +198,12 @@ class LatencyTest(unittest.TestCase):
             '{"ev":"reaction","name":"pvh","us":1}\n{"ev":"reaction","name":"pv","us":2}\n')
         self.assertEqual(self.boot().cells["pv:pressure"].us("applied"), [2])
 
+    def test_what_was_measured_without_its_load_is_none(self):
+        boot = self.boot(consoles={"pv": console("idle", "page", many(MS))},
+                         missing="pv page: the load ended early\n")
+        self.assertNotIn("pv:page", boot.cells)
+        self.assertEqual(boot.why["pv:page"], "the load ended early")
+
     def test_other_programs_make_other_results(self):
         self.boot(consoles={"pv": console("idle", "floor", floor(MS))})
         self.assertEqual(latency.Boot.read("idle", "another").cells, {})
@@ -249,6 +256,60 @@ class ScaleTest(unittest.TestCase):
         self.assertRaises(ValueError, scale.rows)
         self.write([], [])
         self.assertRaises(ValueError, scale.rows)
+
+
+class GuardTest(unittest.TestCase):
+    EXPECTED = {"a": {"expected": 2.0, "margin": 1.25}}
+
+    def test_a_clear_loss_fails(self):
+        for measured, ok in (({"a": 2.5}, True), ({"a": 2.51}, False), ({}, False),
+                             ({"a": None}, False)):
+            rows = guard.judge(self.EXPECTED, measured)
+            self.assertEqual([row[3] for row in rows], [ok], measured)
+
+    def test_a_cost_that_grows_with_the_guests_fails(self):
+        expected = {name: limits for name, limits in
+                    json.loads(guard.EXPECTED.read_text()).items() if "guests" in name}
+
+        def text(factor):
+            return "".join(
+                json.dumps({"guests": n, "n": 101, "read_ns": n * 1000,
+                            "pass_ns": int(n * 9000 * (factor if n == guard.MANY else 1))})
+                + "\n" for n in (16, guard.FEW, guard.MANY))
+
+        for factor, ok in ((1.2, [True, True]), (1.3, [False, True])):
+            rows = guard.judge(expected, guard.scale_ratios(text(factor)))
+            self.assertEqual([row[3] for row in rows], ok)
+        with self.assertRaises(KeyError):
+            guard.scale_ratios(text(1).splitlines()[0])
+
+    def answered(self, ns, count=guard.N_MIN, **more):
+        text = (console("daemon", "floor", [(MS, None, None)] * 100)
+                + console("slow", "page", [(ns, ns, None)] * count, **more))
+        return guard.reaction_ratio(text, "slow")
+
+    def test_a_slower_answer_fails(self):
+        expected = json.loads(guard.EXPECTED.read_text())
+        limits = expected[guard.PAGE]
+        limit = limits["expected"] * limits["margin"]
+        for factor, slower in ((0.99, False), (1.01, True)):
+            ratio = self.answered(int(MS * limit * factor))
+            self.assertEqual(guard.judge_control(expected, ratio)[3], slower, ratio)
+            self.assertEqual(guard.judge({guard.PAGE: limits}, {guard.PAGE: ratio})[0][3],
+                             not slower, ratio)
+
+    def test_answers_that_are_missing_fail(self):
+        self.assertEqual(self.answered(2 * MS), 2)
+        self.assertIsNone(self.answered(2 * MS, count=guard.N_MIN - 1))
+        self.assertIsNone(self.answered(2 * MS, status=1))
+        self.assertIsNone(self.answered(2 * MS, end=False))
+        self.assertFalse(guard.judge_control(json.loads(guard.EXPECTED.read_text()),
+                                             None)[3])
+
+    def test_the_committed_expectations_are_ratios(self):
+        for name, limits in json.loads(guard.EXPECTED.read_text()).items():
+            self.assertRegex(name, "_to_")
+            self.assertGreater(limits["margin"], 1)
 
 
 if __name__ == "__main__":

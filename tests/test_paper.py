@@ -15,7 +15,6 @@ import synthetic
 from synthetic import FACTS, counters, end, line
 
 import compare  # noqa: E402
-import guard  # noqa: E402
 import paper  # noqa: E402
 import paperdata  # noqa: E402
 import paperreport  # noqa: E402
@@ -322,35 +321,6 @@ class CompareTest(Runs):
             paths[-1].write_text(json.dumps({"cells": [{**cell, "p50_us": p50}]}))
         text = compare.compare(*map(str, paths))
         self.assertIn("1.500", self.line_of(text, "pv page idle applied: p50"))
-
-
-class GuardTest(unittest.TestCase):
-    EXPECTED = {"a": {"expected": 2.0, "margin": 1.25}}
-
-    def test_a_clear_loss_fails(self):
-        for measured, ok in (({"a": 2.5}, True), ({"a": 2.51}, False), ({}, False)):
-            rows = guard.judge(self.EXPECTED, measured)
-            self.assertEqual([row[3] for row in rows], [ok], measured)
-
-    def test_a_cost_that_grows_with_the_guests_fails(self):
-        expected = json.loads(guard.EXPECTED.read_text())
-
-        def text(factor):
-            return "".join(
-                json.dumps({"guests": n, "n": 101, "read_ns": n * 1000,
-                            "pass_ns": int(n * 9000 * (factor if n == 1024 else 1))})
-                + "\n" for n in (16, 64, 256, 1024))
-
-        for factor, ok in ((1.2, [True, True]), (1.3, [False, True])):
-            rows = guard.judge(expected, guard.ratios(text(factor)))
-            self.assertEqual([row[3] for row in rows], ok)
-        with self.assertRaises(KeyError):
-            guard.ratios(text(1).splitlines()[0])
-
-    def test_the_committed_expectations_are_ratios(self):
-        for name, limits in json.loads(guard.EXPECTED.read_text()).items():
-            self.assertRegex(name, "_to_")
-            self.assertGreater(limits["margin"], 1)
 
 
 class StatsTest(unittest.TestCase):
