@@ -16,6 +16,7 @@
 #                 ATTACKS="busy storm" for some of them
 # make bench-latency how long a guest that needs memory waits, by each route and under
 #                 each load; ONLY="LOAD..." for some; goes on where it was interrupted
+# make bench-pass how long a periodic pass takes on this machine, for 16 to 4,095 guests
 # make bench-scale what a guest costs dom0, for 16 to 4,095 guests
 #                 (CLOCK=wall for both: in real time)
 # make sim        the simulator: the daemon's code on simulated guests
@@ -76,7 +77,7 @@ XEN_LIBS := -lxenctrl -lxencall -lxengnttab -lxenevtchn -lxenstore -lxenvchan -l
 
 CORE_OBJS := $(CORE:%=$(BUILD)/obj/dom0/%.o)
 
-.PHONY: all check check-unit test test-dkms test-xen test-matrix test-cycles suites debug-module bench-latency bench-scale bench-attacks bench-guest bench-growth bench-creates demo images base module lint model install install-guest install-dkms clean
+.PHONY: all check check-unit test test-dkms test-xen test-matrix test-cycles suites debug-module bench-latency bench-scale bench-pass bench-attacks bench-guest bench-growth bench-creates demo images base module lint model install install-guest install-dkms clean
 
 # The guest's agent; it has the daemon's clock and notifications.
 AGENT := agent balloon channel event link print proc process
@@ -396,6 +397,9 @@ bench-latency: packages-run images $(BUILD)/bench/echo $(BUILD)/bench/storm \
 
 bench-scale: packages-run base $(BUILD)/bench/scale
 	$(Q)$(PYTHON) bench/scale.py
+
+bench-pass: $(BUILD)/bench/scale
+	$(Q)$(PYTHON) bench/pass.py
 
 bench-attacks: packages-run images $(BUILD)/bench/echo $(BUILD)/guest/usr/bin/raise
 	$(Q)$(MAKE) --no-print-directory $(REACTION)

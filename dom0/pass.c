@@ -14,28 +14,25 @@
 
 /* ---- facts ---- */
 
-static struct cagma_domain_facts *find_domain(struct cagma_loop *loop,
-					      uint16_t domid)
+/*
+ * The domain's facts, or NULL. Xen lists domains by number, as guests are kept: who
+ * looks for one after the other goes on at `*at`, where the last one was found.
+ */
+static const struct cagma_domain_facts *
+find_domain(const struct cagma_loop *loop, uint16_t domid, size_t *at)
 {
-	size_t low = 0, high = loop->domain_count;
-
-	while (low < high) {
-		size_t mid = (low + high) / 2;
-
-		if (loop->domains[mid].domid < domid)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	if (low < loop->domain_count && loop->domains[low].domid == domid)
-		return &loop->domains[low];
+	while (*at < loop->domain_count && loop->domains[*at].domid < domid)
+		++*at;
+	if (*at < loop->domain_count && loop->domains[*at].domid == domid)
+		return &loop->domains[*at];
 	return NULL;
 }
 
-static void refresh_guest(struct cagma_loop *loop, struct cagma_guest *guest)
+static void refresh_guest(struct cagma_loop *loop, struct cagma_guest *guest,
+			  size_t *at)
 {
-	const struct cagma_domain_facts *facts = find_domain(loop,
-							     guest->domid);
+	const struct cagma_domain_facts *facts = find_domain(loop, guest->domid,
+							     at);
 
 	guest->present = facts && !facts->dying &&
 			 !memcmp(facts->uuid, guest->uuid, CAGMA_UUID_BYTES);
@@ -51,6 +48,7 @@ bool cagma_pass_refresh(struct cagma_loop *loop)
 	struct cagma_xen *xen = loop->actuator.xen;
 	int count = cagma_xen_domains(xen, loop->domains, CAGMA_GUESTS_MAX);
 	int err = count < 0 ? count : cagma_xen_host(xen, &loop->host);
+	size_t at = 0;
 
 	if (err) {
 		if (!loop->xen_errors++)
@@ -62,7 +60,7 @@ bool cagma_pass_refresh(struct cagma_loop *loop)
 	loop->actuator.spare_pages = cagma_spare(&loop->host, loop->domains,
 						 loop->domain_count);
 	for (size_t i = 0; i < loop->guest_count; i++)
-		refresh_guest(loop, loop->guests[i]);
+		refresh_guest(loop, loop->guests[i], &at);
 	return true;
 }
 
@@ -115,6 +113,15 @@ static void view_guest(const struct cagma_loop *loop,
 		.stuck = guest->debt.stuck,
 		.memory = guest->memory,
 	};
+}
+
+static void view_guests(const struct cagma_loop *loop, uint64_t now_ns)
+{
+	for (size_t i = 0; i < loop->guest_count; i++) {
+		if (i + 1 < loop->guest_count)
+			cagma_track_prefetch(&loop->guests[i + 1]->track);
+		view_guest(loop, loop->guests[i], now_ns, &loop->views[i]);
+	}
 }
 
 /* What is leased is kept for who comes. */
@@ -317,8 +324,7 @@ static void evaluate(struct cagma_loop *loop, bool periodic)
 	loop->leased_pages = cagma_lease_look(&loop->leases, loop->domains,
 					      loop->domain_count, now_ns);
 	host = view_host(loop, now_ns);
-	for (size_t i = 0; i < loop->guest_count; i++)
-		view_guest(loop, loop->guests[i], now_ns, &loop->views[i]);
+	view_guests(loop, now_ns);
 	loop->config->policy->decide(&loop->config->tuning, &host, loop->views,
 				     loop->guest_count, periodic,
 				     loop->decisions);
