@@ -195,6 +195,11 @@ struct json_object *cagma_answer_command(const struct cagma_command *command)
 static struct json_object *head_json(const struct cagma_status *s,
 				     const char *config)
 {
+	static const char *const xenstore[] = {
+		[CAGMA_XENSTORE_OK] = "ok",
+		[CAGMA_XENSTORE_SILENT] = "silent",
+		[CAGMA_XENSTORE_GONE] = "gone",
+	};
 	struct json_object *o = json_object_new_object();
 
 	add_text(o, "policy", s->policy);
@@ -210,6 +215,9 @@ static struct json_object *head_json(const struct cagma_status *s,
 	add(o, "hard_reserve_kib", cagma_pages_to_kib(s->hard_pages));
 	add(o, "reserve_kib", cagma_pages_to_kib(s->reserve_pages));
 	add(o, "unattached", s->unattached);
+	add_text(o, "xenstore", xenstore[s->xenstore]);
+	json_object_object_add(o, "xenstore_ok",
+			       json_object_new_boolean(!s->xenstore));
 	add(o, "emergencies", s->emergencies);
 	add(o, "answered", s->answered);
 	add(o, "target_changes", s->target_changes);

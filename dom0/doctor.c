@@ -138,6 +138,9 @@ static void look_at_daemon(struct json_object *s)
 		complain("cagmad is on a dry run: it changes nothing");
 	if (cagma_truth(s, "paused"))
 		complain("cagmad is paused: it changes nothing");
+	if (strcmp(cagma_text(s, "xenstore"), "ok"))
+		complain("xenstored is %s: guests are served by their pages alone, and new ones have to wait",
+			 cagma_text(s, "xenstore"));
 	if (!strcmp(cagma_text(s, "policy"), "static"))
 		complain("the policy is static: nothing is ever changed");
 	if (cagma_number(s, "invariant_violations"))

@@ -21,6 +21,7 @@
 #include "msg.h"
 #include "pass.h"
 #include "status.h"
+#include "store.h"
 #include "units.h"
 
 /* Wake-ups that one guest may cause per second; more are delayed. */
@@ -545,12 +546,30 @@ static void look_for_foreign(struct cagma_loop *loop, struct cagma_guest *guest,
 		cagma_pass_foreign(loop, guest, old);
 }
 
+/* C4: an alarm. The store's own thread can't give it while it waits. */
+static void look_at_xenstore(struct cagma_loop *loop, uint64_t now_ns)
+{
+	int was = loop->xenstore;
+
+	if (loop->store)
+		loop->xenstore = cagma_store_xenstore(loop->store, now_ns);
+	if (loop->xenstore == was)
+		return;
+	if (loop->xenstore == CAGMA_XENSTORE_OK)
+		cagma_log(LOG_NOTICE, "xenstored answers again");
+	else
+		cagma_log(LOG_ERR, "xenstored %s: guests are served by their pages alone, and new ones have to wait",
+			  loop->xenstore == CAGMA_XENSTORE_GONE ?
+				  "has ended" : "doesn't answer");
+}
+
 static void tick(struct cagma_loop *loop)
 {
 	uint64_t now_ns = cagma_now_ns();
 	bool busy, refill;
 
 	atomic_fetch_add(&loop->beats, 1);
+	look_at_xenstore(loop, now_ns);
 	if (!cagma_pass_refresh(loop))
 		return;
 	refill = is_refill(loop, now_ns);

@@ -21,12 +21,15 @@
 #define CAGMA_GUESTS_MAX 4096
 
 struct cagma_journal;
+struct cagma_store;
 
 struct cagma_loop {
 	const struct cagma_config *config;
 	struct cagma_actuator actuator;
 	struct cagma_trace *trace;
 	struct cagma_journal *journal;	/* NULL: none */
+	const struct cagma_store *store; /* whether xenstored answers it */
+	int xenstore;			/* enum cagma_xenstore, at the last tick */
 	struct cagma_queue *attached;	/* from the store: links to use */
 	struct cagma_queue *released;	/* to the store: links to close */
 	struct cagma_queue asked;	/* of struct cagma_status */
@@ -63,7 +66,7 @@ struct cagma_loop {
 
 /*
  * -errno with nothing left open. SIGINT and SIGTERM must be blocked. The
- * journal is for the caller to set afterwards.
+ * journal and the store are for the caller to set afterwards.
  */
 int cagma_loop_init(struct cagma_loop *loop, const struct cagma_config *config,
 		    struct cagma_xen *xen, struct cagma_trace *trace,

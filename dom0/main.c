@@ -130,6 +130,7 @@ static int start(struct cagmad *d, const struct cagma_options *options)
 		goto err_store;
 	}
 	d->loop.journal = &d->journal;
+	d->loop.store = d->store;
 	err = cagma_serve_start(&d->serve, options->run_dir, &d->loop,
 				d->store, &d->trace, options);
 	if (!err)
@@ -149,10 +150,14 @@ err_xen:
 	return err;
 }
 
+/* Guests have been left, targets are in their pages: nothing is lost at the end. */
 static void stop(struct cagmad *d)
 {
 	cagma_serve_stop(d->serve);
-	cagma_store_stop(d->store);
+	if (!cagma_store_stop(d->store)) {
+		cagma_log(LOG_WARNING, "xenstored doesn't answer: ending without it");
+		return;
+	}
 	cagma_loop_destroy(&d->loop);
 	cagma_queue_destroy(&d->attached);
 	cagma_journal_close(&d->journal);

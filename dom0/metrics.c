@@ -33,6 +33,8 @@ static const struct metric of_daemon[] = {
 	  "What is to be spare, for emergencies.", "reserve_kib", 1024 },
 	{ "cagma_host_hard_reserve_bytes", "gauge",
 	  "What is never given to a guest.", "hard_reserve_kib", 1024 },
+	{ "cagma_xenstore_up", "gauge",
+	  "0 if xenstored doesn't answer or has ended.", "xenstore_ok", 1 },
 	{ "cagma_unattached_domains", "gauge",
 	  "Domains that are not attached, dom0 aside.", "unattached", 1 },
 	{ "cagma_emergencies_total", "counter",

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <stdio.h>
+#include <string.h>
 
 #include "member.h"
 #include "show.h"
@@ -91,6 +92,9 @@ void cagma_show_status(struct json_object *s)
 	       cagma_number(s, "emergencies"), cagma_number(s, "answered"),
 	       cagma_number(s, "target_changes"),
 	       cagma_number(s, "invariant_violations"));
+	if (strcmp(cagma_text(s, "xenstore"), "ok"))
+		printf("xenstored is %s: guests are served by their pages alone\n\n",
+		       cagma_text(s, "xenstore"));
 	print_guests(s);
 	print_quarantined(s);
 	print_leases(s);

@@ -105,6 +105,7 @@ void cagma_status_fill(struct cagma_status *status, struct cagma_loop *loop)
 	}
 	status->paused = loop->paused;
 	status->leases = loop->leases;
+	status->xenstore = loop->xenstore;
 	status->policy = loop->config->policy->name;
 	status->dry_run = loop->actuator.dry_run;
 	status->up_ns = now_ns - loop->start_ns;

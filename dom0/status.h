@@ -67,6 +67,7 @@ struct cagma_status {
 	struct cagma_command command;	/* carried out first */
 	bool paused;
 	struct cagma_leases leases;
+	int xenstore;			/* enum cagma_xenstore */
 	const char *policy;
 	bool dry_run;
 	uint64_t up_ns;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <syslog.h>
+#include <time.h>
 
 #include <urcu.h>
 
@@ -33,6 +34,9 @@
 #define LOG_AT_ONCE	6
 /* A target that xenstore didn't take is written again after that. */
 #define MIRROR_AGAIN_NS	(2 * CAGMA_NS_PER_S)
+/* C4: what takes longer is waiting for a xenstored that doesn't answer. */
+#define SILENT_NS	(5 * CAGMA_NS_PER_S)
+#define END_S		5
 #define STACK_BYTES	((size_t)256 * 1024)
 
 /* One transport of a domain. */
@@ -80,7 +84,38 @@ struct cagma_store {
 	bool quarantine_changed;
 	pthread_t thread;
 	atomic_bool stop;
+	atomic_uint_fast64_t began_ns;	/* its present piece of work; 0: it rests */
+	atomic_bool gone;		/* xenstored is */
 };
+
+/* ---- whether xenstored answers ---- */
+
+/* Before each piece of work that asks it. */
+static void begin_work(struct cagma_store *store)
+{
+	atomic_store(&store->began_ns, cagma_now_ns());
+}
+
+/* Another xenstored may know what the one before didn't. */
+static void note_whether_gone(struct cagma_store *store)
+{
+	bool gone = cagma_xs_check(store->xs);
+
+	if (atomic_exchange(&store->gone, gone) && !gone)
+		atomic_store(&store->anew, true);
+	atomic_store(&store->began_ns, 0);
+}
+
+enum cagma_xenstore cagma_store_xenstore(const struct cagma_store *store,
+					 uint64_t now_ns)
+{
+	uint64_t began_ns = atomic_load(&store->began_ns);
+
+	if (began_ns && cagma_less(now_ns, began_ns) > SILENT_NS)
+		return CAGMA_XENSTORE_SILENT;
+	return atomic_load(&store->gone) ? CAGMA_XENSTORE_GONE :
+					   CAGMA_XENSTORE_OK;
+}
 
 /* ---- what the log says of a guest ---- */
 
@@ -427,6 +462,7 @@ static void try_one(struct cagma_store *store, struct seen *seen,
 	struct way *way = &seen->way[rank];
 	const char *reason;
 
+	begin_work(store);
 	if (way->attached)
 		judge_conduct(store, way, now_ns);
 	if (way->attached && way->polled)
@@ -600,6 +636,7 @@ static void write_target(struct cagma_store *store, struct cagma_guest *guest,
 	char text[24];
 	int err;
 
+	begin_work(store);
 	snprintf(text, sizeof(text), "%" PRIuFAST64,
 		 atomic_load(&guest->mirror_kib));
 	err = cagma_xs_replace(store->xs, guest->domid, "memory/target", text);
@@ -696,6 +733,7 @@ void cagma_store_step(struct cagma_store *store, uint64_t now_ns)
 		store->next_look_ns = now_ns + LOOK_NS;
 	}
 	publish_quarantine(store);
+	note_whether_gone(store);
 }
 
 /* ---- the thread ---- */
@@ -802,14 +840,19 @@ struct cagma_queue *cagma_store_released(struct cagma_store *store)
 	return &store->released;
 }
 
-void cagma_store_stop(struct cagma_store *store)
+bool cagma_store_stop(struct cagma_store *store)
 {
+	struct timespec until;
 	uint64_t one = 1;
 	ssize_t written;
 
 	atomic_store(&store->stop, true);
 	written = write(store->released.fd, &one, sizeof(one));
 	(void)written;
-	pthread_join(store->thread, NULL);
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += END_S;
+	if (pthread_clockjoin_np(store->thread, NULL, CLOCK_MONOTONIC, &until))
+		return false;
 	cagma_store_close(store);
+	return true;
 }

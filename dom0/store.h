@@ -37,6 +37,13 @@ struct cagma_quarantine {
 	struct cagma_quarantined entry[];
 };
 
+/* What xenstored seems to do. */
+enum cagma_xenstore {
+	CAGMA_XENSTORE_OK,
+	CAGMA_XENSTORE_SILENT,	/* doesn't answer */
+	CAGMA_XENSTORE_GONE,	/* has ended, and no other one has come */
+};
+
 /*
  * Opens xenstore and the grant device and starts the thread. Guests that can
  * be served are pushed to `attached`, as links; the caller pushes targets to mirror
@@ -62,8 +69,15 @@ void cagma_store_use(struct cagma_store *store,
 const struct cagma_quarantine *
 cagma_store_quarantine(const struct cagma_store *store);
 
-/* Serves what is queued, then ends the thread and closes everything. */
-void cagma_store_stop(struct cagma_store *store);
+/* By what the thread has met so far; for any thread. */
+enum cagma_xenstore cagma_store_xenstore(const struct cagma_store *store,
+					 uint64_t now_ns);
+
+/*
+ * Serves what is queued, then ends the thread and closes everything. False: it
+ * waits for xenstored and doesn't end; what it uses must stay.
+ */
+bool cagma_store_stop(struct cagma_store *store);
 
 /* The thread's steps, for tests: no thread is needed. */
 int cagma_store_open(struct cagma_store **store,

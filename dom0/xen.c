@@ -367,6 +367,11 @@ static bool connect_again(struct cagma_xs *xs)
 	return xs->handle;
 }
 
+int cagma_xs_check(struct cagma_xs *xs)
+{
+	return connect_again(xs) ? 0 : failed();
+}
+
 static void node_path(char *path, size_t size, uint16_t domid, const char *node)
 {
 	snprintf(path, size, "/local/domain/%u/%s", domid, node);

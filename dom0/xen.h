@@ -125,6 +125,12 @@ int cagma_xs_open(struct cagma_xs **xs);
 void cagma_xs_close(struct cagma_xs *xs);
 
 /*
+ * 0, or -errno: by the latest call xenstored has ended, and it can't be reached
+ * now. Causes no traffic while it is there.
+ */
+int cagma_xs_check(struct cagma_xs *xs);
+
+/*
  * Reads /local/domain/DOMID/NODE into a NUL-terminated buffer. Its length,
  * -ENOENT, -EILSEQ for a value with a NUL inside, -EMSGSIZE if it doesn't fit.
  */

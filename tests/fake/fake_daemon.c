@@ -17,6 +17,7 @@ static int open_parts(struct fake_daemon *d)
 		return err;
 	}
 	d->loop.journal = &d->journal;
+	d->loop.store = d->store;
 	return 0;
 }
 

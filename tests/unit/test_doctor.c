@@ -9,7 +9,7 @@
 #include "doctor.c"
 #include "unit.h"
 
-#define GOOD "\"policy\":\"cagma\",\"spare_kib\":300000,\"reserve_kib\":131072"
+#define GOOD "\"policy\":\"cagma\",\"xenstore\":\"ok\",\"spare_kib\":300000,\"reserve_kib\":131072"
 #define GUEST "\"name\":\"web\",\"min_kib\":100,\"max_kib\":200,\"state\":"
 
 static char path[] = "/tmp/cagma-test-doctor-XXXXXX";
@@ -98,8 +98,9 @@ static void test_each_trouble_is_named(void **state)
 		"{" GOOD ",\"paused\":true}",
 		"{" GOOD ",\"invariant_violations\":1}",
 		"{" GOOD ",\"unattached\":2}",
-		"{\"policy\":\"static\",\"spare_kib\":1,\"reserve_kib\":1}",
-		"{\"policy\":\"cagma\",\"spare_kib\":-5,\"reserve_kib\":1}",
+		"{\"policy\":\"cagma\",\"xenstore\":\"gone\"}",
+		"{\"policy\":\"static\",\"xenstore\":\"ok\",\"spare_kib\":1,\"reserve_kib\":1}",
+		"{\"policy\":\"cagma\",\"xenstore\":\"ok\",\"spare_kib\":-5,\"reserve_kib\":1}",
 		"{" GOOD ",\"guests\":[{" GUEST "\"stale\"}]}",
 		"{" GOOD ",\"guests\":[{" GUEST "\"live\",\"stuck\":true}]}",
 		"{" GOOD ",\"guests\":[{\"state\":\"live\",\"min_kib\":5,\"max_kib\":5}]}",

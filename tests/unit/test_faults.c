@@ -127,6 +127,32 @@ static void test_R12_one_guests_kicks_starve_nobody(void **state)
 	assert_in_range(served(storm)->kicks - kicks, 20, 21);
 }
 
+/* An alarm; and whoever could not be found meanwhile is found at once. */
+static void test_C4_xenstored_ends_and_another_comes(void **state)
+{
+	struct fake_guest *old = add(5, 512 * MIB), *new;
+	unsigned int lines;
+
+	(void)state;
+	run(2 * S);
+	fake_fail_always(FAKE_XS_CHECK, -ECONNREFUSED);
+	fake_fail_always(FAKE_XS_READ, -EPIPE);
+	lines = fake_log_lines();
+	run(S);
+	assert_int_equal(d.loop.xenstore, CAGMA_XENSTORE_GONE);
+	assert_int_equal(fake_log_lines(), lines + 1);
+	assert_non_null(strstr(fake_log_last(), "xenstored has ended"));
+	new = add(6, 512 * MIB);
+	run(60 * S);
+	assert_int_equal(fake_log_lines(), lines + 1);
+	assert_is_served(old);
+	fake_fail_always(FAKE_XS_READ, 0);
+	fake_fail_always(FAKE_XS_CHECK, 0);
+	run(1200 * MS);
+	assert_int_equal(d.loop.xenstore, CAGMA_XENSTORE_OK);
+	assert_non_null(served(new));
+}
+
 /* Each round tries once, and the next one is a round later. */
 static void test_C5_xenstore_that_always_says_again(void **state)
 {
@@ -354,6 +380,7 @@ int main(void)
 		RUNNING(test_R7_flood_of_offers_costs_nothing),
 		RUNNING(test_R8_guest_that_comes_and_goes_does_not_fill_the_log),
 		RUNNING(test_R12_one_guests_kicks_starve_nobody),
+		RUNNING(test_C4_xenstored_ends_and_another_comes),
 		RUNNING(test_C5_xenstore_that_always_says_again),
 		RUNNING(test_S2_offer_that_comes_and_goes),
 		RUNNING(test_S3_offer_is_read_once),

@@ -9,7 +9,7 @@
 static const char answer[] =
 	"{\"policy\":\"cagma\",\"paused\":false,\"dry_run\":true,\"uptime_s\":7,"
 	"\"total_kib\":4194304,\"free_kib\":1024,\"spare_kib\":-4,"
-	"\"hard_reserve_kib\":65536,\"reserve_kib\":131072,\"unattached\":1,"
+	"\"hard_reserve_kib\":65536,\"reserve_kib\":131072,\"unattached\":1,\"xenstore_ok\":true,"
 	"\"emergencies\":5,\"answered\":4,\"target_changes\":9,"
 	"\"invariant_violations\":0,\"guests\":["
 	"{\"dom\":3,\"name\":\"web\",\"uuid\":\"u-1\",\"transport\":\"page\","
