@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -460,17 +461,21 @@ int cagma_channel_fd(const struct cagma_channel *channel)
 	return channel->fd;
 }
 
+/* As Xen does, any processor may signal at any time. */
+static pthread_mutex_t signalling = PTHREAD_MUTEX_INITIALIZER;
+
 void fake_channel_signal(struct cagma_channel *channel)
 {
 	uint64_t one = 1;
+	bool masked;
 
-	if (channel->masked) {
-		channel->pending = true;
-		return;
-	}
+	pthread_mutex_lock(&signalling);
+	masked = channel->masked;
 	channel->masked = true;
-	if (write(channel->fd, &one, sizeof(one)) != sizeof(one))
+	channel->pending |= masked;
+	if (!masked && write(channel->fd, &one, sizeof(one)) != sizeof(one))
 		abort();
+	pthread_mutex_unlock(&signalling);
 }
 
 int cagma_channel_notify(struct cagma_channel *channel)
@@ -497,11 +502,14 @@ int cagma_channel_take(struct cagma_channel *channel)
 
 static void unmask(struct cagma_channel *channel)
 {
-	channel->masked = false;
-	if (channel->pending) {
-		channel->pending = false;
+	bool pending;
+
+	pthread_mutex_lock(&signalling);
+	pending = channel->pending;
+	channel->masked = channel->pending = false;
+	pthread_mutex_unlock(&signalling);
+	if (pending)
 		fake_channel_signal(channel);
-	}
 }
 
 int cagma_channel_unmask(struct cagma_channel *channel)
