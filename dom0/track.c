@@ -11,6 +11,9 @@
  */
 #define SWAP_UNCOUNTED_PAGES cagma_mib_to_pages(32)
 
+/* C2: what passed while nobody looked for longer than this is not of the present. */
+#define GAP_NS	(5 * CAGMA_NS_PER_S)
+
 static bool is_possible(const struct cagma_sample *s, uint64_t most_pages)
 {
 	return s->total_pages <= CAGMA_PAGES_MAX &&
@@ -73,7 +76,7 @@ bool cagma_track_add(struct cagma_track *track,
 		return false;
 	}
 	track->swap_total_pages = swap_total(track, sample);
-	if (track->any)
+	if (track->any && cagma_less(now_ns, track->seen_ns) <= GAP_NS)
 		point->swap_in_pages = cagma_min(CAGMA_PAGES_MAX,
 			point->swap_in_pages +
 			passed(track, track->last.swap_in_pages,

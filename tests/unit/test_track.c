@@ -194,6 +194,18 @@ static void test_G7_enormous_steps_of_a_counter_do_not_wrap(void **state)
 			CAGMA_PAGES_MAX, 8 * CAGMA_PAGES_MAX);
 }
 
+/* The daemon was stopped for a minute, in which the guest swapped; now it is calm. */
+static void test_C2_swapping_while_nobody_looked_is_past(void **state)
+{
+	(void)state;
+	point(300 * MIB, S);
+	sample.swap_in_pages += 5000;
+	point(300 * MIB, 60 * S);
+	sample.swap_in_pages += 7;
+	point(300 * MIB, S);
+	assert_int_equal(cagma_track_swap_in(&track, now_ns, 8 * S), 7);
+}
+
 static void test_swapped_is_the_most_free_swap_less_the_present(void **state)
 {
 	(void)state;
@@ -398,6 +410,7 @@ int main(void)
 		TRACK_TEST(test_swap_in_is_counted_within_the_window),
 		TRACK_TEST(test_G6_counter_that_goes_back_is_a_restart),
 		TRACK_TEST(test_G7_enormous_steps_of_a_counter_do_not_wrap),
+		TRACK_TEST(test_C2_swapping_while_nobody_looked_is_past),
 		TRACK_TEST(test_swapped_is_the_most_free_swap_less_the_present),
 		TRACK_TEST(test_growth_is_the_largest_within_any_horizon),
 		TRACK_TEST(test_burst_is_the_growth_at_any_pace),
