@@ -100,7 +100,8 @@ static void view_guest(const struct cagma_loop *loop,
 		.weight = guest->weight,
 		.age_ns = track->any ? cagma_less(now_ns, track->seen_ns) :
 				       UINT64_MAX,
-		.settled_ns = cagma_less(now_ns, guest->raised_ns),
+		.settled_ns = cagma_less(now_ns, cagma_max(guest->raised_ns,
+							   track->resumed_ns)),
 		.yielded_ns = guest->yielded_ns ?
 			      cagma_less(now_ns, guest->yielded_ns) : UINT64_MAX,
 		.covered = cagma_track_covers(track, now_ns, t->release_ns),

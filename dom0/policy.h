@@ -60,7 +60,8 @@ struct cagma_guest_view {
 	uint64_t max_pages;
 	uint32_t weight;		/* at least 1 */
 	uint64_t age_ns;		/* of the newest sample */
-	uint64_t settled_ns;		/* since its target was raised */
+	uint64_t settled_ns;		/* since its target was raised, or it
+					   was looked at again after long */
 	uint64_t yielded_ns;		/* since it last had to yield */
 	bool covered;			/* samples reach back release_ns */
 	bool emergency;			/* one is open */

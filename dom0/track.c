@@ -68,6 +68,7 @@ bool cagma_track_add(struct cagma_track *track,
 		     uint64_t now_ns)
 {
 	struct cagma_point *point = open_point(track);
+	bool gap = track->any && cagma_less(now_ns, track->seen_ns) > GAP_NS;
 	uint64_t used;
 
 	if (!is_possible(sample, most_pages)) {
@@ -76,7 +77,9 @@ bool cagma_track_add(struct cagma_track *track,
 		return false;
 	}
 	track->swap_total_pages = swap_total(track, sample);
-	if (track->any && cagma_less(now_ns, track->seen_ns) <= GAP_NS)
+	if (gap)
+		track->resumed_ns = now_ns;
+	else if (track->any)
 		point->swap_in_pages = cagma_min(CAGMA_PAGES_MAX,
 			point->swap_in_pages +
 			passed(track, track->last.swap_in_pages,

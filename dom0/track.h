@@ -27,6 +27,7 @@ struct cagma_track {
 	struct cagma_sample last;
 	bool any;
 	uint64_t seen_ns;		/* when the last sample was read */
+	uint64_t resumed_ns;		/* when one was after long; 0: never */
 	uint64_t swap_total_pages;	/* swap space, in use or not */
 	uint64_t impossible;		/* samples rejected */
 	bool last_impossible;		/* the newest was */

@@ -572,6 +572,22 @@ static void test_M9_offset_that_cannot_be_is_not_learnt(void **state)
 	assert_int_equal(served(g)->offset_pages, 0);
 }
 
+/* Of the time in which nobody looked nothing is known, and it is no time of surplus. */
+static void test_C2_surplus_must_last_after_a_stop(void **state)
+{
+	struct fake_guest *g = add(5, 1024 * MIB);
+
+	(void)state;
+	run(20 * S);
+	g->used_pages = 500 * MIB;
+	fake_clock_advance(60 * S);
+	step_guests();
+	run(8 * S);
+	assert_int_equal(g->balloon_target_pages, 1024 * MIB);
+	run(8 * S);
+	assert_true(g->balloon_target_pages < 1024 * MIB);
+}
+
 static void test_C2_I4_silent_guest_is_held(void **state)
 {
 	struct fake_guest *needy = add(5, 512 * MIB), *silent;
@@ -1371,6 +1387,7 @@ int main(void)
 		RUNNING(test_surplus_is_released_and_mirrored),
 		RUNNING(test_M9_offset_to_xens_count_is_learnt),
 		RUNNING(test_M9_offset_that_cannot_be_is_not_learnt),
+		RUNNING(test_C2_surplus_must_last_after_a_stop),
 		RUNNING(test_C2_I4_silent_guest_is_held),
 		RUNNING(test_G17_L7_page_that_was_given_up_is_let_go),
 		RUNNING(test_G21_head_that_moves_over_nothing_is_let_go),
