@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <xencall.h>
@@ -13,6 +15,7 @@
 #include <xenevtchn.h>
 #include <xengnttab.h>
 #include <xenstore.h>
+#include <xenstore_lib.h>
 /* Needs what xenctrl.h defines first. */
 #include <libxenvchan.h>
 
@@ -359,10 +362,34 @@ static int broken(struct cagma_xs *xs, int err)
 	return err;
 }
 
-/* By its socket only: the kernel's device would wait for it, for ever. */
+/*
+ * libxenstore 4.17 ignores XS_OPEN_SOCKETONLY: if nobody listens at the socket it opens
+ * the kernel's device, which waits for a xenstored for ever.
+ */
+static bool is_somebody_listening(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	const char *path = xs_daemon_socket();
+	size_t length = path ? strlen(path) : sizeof(address.sun_path);
+	bool listening;
+	int fd, err;
+
+	if (length >= sizeof(address.sun_path))
+		return false;
+	memcpy(address.sun_path, path, length);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	listening = !connect(fd, (struct sockaddr *)&address, sizeof(address));
+	err = errno;
+	close(fd);
+	errno = err;
+	return listening;
+}
+
 static bool connect_again(struct cagma_xs *xs)
 {
-	if (!xs->handle)
+	if (!xs->handle && is_somebody_listening())
 		xs->handle = xs_open(XS_OPEN_SOCKETONLY);
 	return xs->handle;
 }
