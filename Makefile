@@ -188,6 +188,19 @@ $(ATTACK): $(BUILD)/obj/tests/hostile/attack.o
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lxengnttab -lxenevtchn
 
+# A dom0 that has nothing left, and one that refuses what is asked of it.
+HOST_TOOLS := $(BUILD)/tests/host $(BUILD)/tests/refuse.so
+
+$(BUILD)/tests/host: $(BUILD)/obj/tests/hostile/host.o
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lxenevtchn
+
+$(BUILD)/tests/refuse.so: tests/hostile/refuse.c | packages-build
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE)) $(CFLAGS) -fPIC -shared -o $@ $< -ldl
+
 # An agent that attacks dom0.
 SERVER := $(BUILD)/guest/usr/bin/server
 
@@ -281,7 +294,7 @@ check: all sim
 
 -include $(wildcard $(CHECK)/*/*.d $(CHECK)/*/*/*.d)
 
-test-xen: packages-run suites $(ATTACK) $(BUILD)/bench/cagma-sim \
+test-xen: packages-run suites $(ATTACK) $(HOST_TOOLS) $(BUILD)/bench/cagma-sim \
 		$(BUILD)/guest/usr/bin/collector-test
 	$(Q)$(MAKE) --no-print-directory $(COLLECTOR)
 	$(Q)mkimage/images.sh guest

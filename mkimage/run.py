@@ -166,6 +166,7 @@ def parse_arguments():
     add("--accel", choices=["auto", "kvm", "tcg"], default="auto")
     add("--host-memory", type=int, default=3072, metavar="MIB")
     add("--dom0-memory", type=int, default=768, metavar="MIB")
+    add("--dom0-extra", default="", metavar="WORDS", help="of dom0's kernel command line")
     add("--disk-iops", type=int, default=0, metavar="N", help="limit of the shared disk")
     add("--disk-bps", type=int, default=0, metavar="N", help="limit of the shared disk, bytes/s")
     add("--xenstore-trace", action="store_true", help="leave xenstore-trace.log in --out")
@@ -188,6 +189,8 @@ def check_arguments(parser, arguments):
         parser.error("two guests with the same name")
     if arguments.clock == "icount" and arguments.accel == "kvm":
         parser.error("--clock icount needs TCG")
+    if "," in arguments.dom0_extra:
+        parser.error("dom0's command line has no commas")
     if min(arguments.disk_iops, arguments.disk_bps) < 0 or arguments.time_limit < 1:
         parser.error("limits must be positive")
     needed = arguments.dom0_memory + XEN_OVERHEAD_MIB + sum(
@@ -327,11 +330,11 @@ def machine_options(accel, clock, host_mib, serial):
             "-no-reboot", "-serial", f"file:{escaped(serial)}"]
 
 
-def boot_options(images, dom0_mib, *initrd):
+def boot_options(images, dom0_mib, dom0_extra, *initrd):
     """Xen as a multiboot kernel; a comma separates its modules."""
     xen = (f"console=com1 com1=115200,8n1 dom0_mem={dom0_mib}M,max:{dom0_mib}M "
            f"dom0_max_vcpus={CPUS} loglvl=warning guest_loglvl=warning")
-    dom0 = f"{images / 'vmlinuz'} console=hvc0 loglevel=5 {WATCHDOG} panic=1 root=/dev/vda"
+    dom0 = f"{images / 'vmlinuz'} console=hvc0 loglevel=5 {WATCHDOG} panic=1 root=/dev/vda {dom0_extra}"
     return ["-kernel", str(images / "xen"), "-append", xen,
             "-initrd", ",".join([dom0, *map(str, initrd)])]
 
@@ -355,7 +358,8 @@ def qemu_command(arguments, accel, shared_disk):
     out, images = arguments.out, suite_images(arguments.host)
     command = [
         *machine_options(accel, arguments.clock, arguments.host_memory, out / "serial.log"),
-        *boot_options(images, arguments.dom0_memory, images / "dom0.initramfs"),
+        *boot_options(images, arguments.dom0_memory, arguments.dom0_extra,
+                      images / "dom0.initramfs"),
         *disk_options("root", images / "dom0.img", "readonly=on"),
         *disk_options("guest", IMAGES / "guest.img", "readonly=on")]
     if shared_disk is not None:
@@ -433,7 +437,7 @@ def kvm_works(out):
 
 def probe_kvm(out):
     serial = out / "serial.log"
-    command = [*machine_options("kvm", "wall", 1024, serial), *boot_options(IMAGES, 512)]
+    command = [*machine_options("kvm", "wall", 1024, serial), *boot_options(IMAGES, 512, "")]
     deadline = time.monotonic() + KVM_PROBE_SECONDS
     with Qemu(command, out / "qemu.log") as qemu:
         while qemu.running() and time.monotonic() < deadline:

@@ -21,6 +21,7 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/random.h>
+#include <linux/sizes.h>
 #include <linux/swap.h>
 #include <xen/balloon.h>
 #include <xen/events.h>
@@ -246,6 +247,14 @@ static void step_idle(void)
 	publish();
 }
 
+/* It says that it uses nothing, and aims at more than it has instead of at less. */
+static void step_stubborn(void)
+{
+	if (steps % 32 == 0)
+		step_idle();
+	balloon_set_new_target(balloon_stats.current_pages + SZ_16M / PAGE_SIZE);
+}
+
 /*
  * The grant ends while dom0 has the page mapped, and nobody writes any more.
  * Linux frees the page when dom0 has unmapped it.
@@ -259,6 +268,15 @@ static void step_revoke(void)
 	}
 	if (steps < 40)
 		step_honest();
+}
+
+/* What it offers changes all the time, and is never any good. */
+static void step_flood(void)
+{
+	xenbus_printf(XBT_NIL, "data", "cagma/offer", "%u %u %u %lu",
+		      CAGMA_PAGE_VERSION, offered_gref, offered_port, steps);
+	if (steps % 16 == 0)
+		xenbus_rm(XBT_NIL, "data", "cagma/offer");
 }
 
 static void step_empty(void)
@@ -315,10 +333,12 @@ static const struct attack attacks[] = {
 	{ "busy", NULL, step_busy },
 	{ "distress", NULL, step_distress, 1000 },
 	{ "idle", NULL, step_idle, PERIOD_US },
+	{ "stubborn", NULL, step_stubborn, 2000 },
 	{ "revoke", NULL, step_revoke, PERIOD_US },
 	{ "empty", NULL, step_empty, 1000 },
 	{ "time", NULL, step_time, PERIOD_US },
 	{ "close", NULL, step_close, 1000 },
+	{ "flood", bad_magic, step_flood, 2000 },
 };
 
 /* ---- playing ---- */

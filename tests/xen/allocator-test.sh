@@ -29,12 +29,6 @@ empty() {
 	says "$1" '^EMPTY' 30
 }
 
-arrived() {
-	local off
-	off=$(($(field "$1" alloc_kib) - $(field "$1" target_kib)))
-	((off <= 1024 && off >= -1024))
-}
-
 # create_paused MIB: a domain without a page, that never runs.
 create_paused() {
 	xl create -q -p "$CAGMA_IN/guests/new.cfg" "memory=$1" "maxmem=$1" ||
@@ -93,11 +87,32 @@ test_S4_limits_are_the_toolstacks() {
 }
 
 test_M6_what_cannot_be_had_is_explained() {
-	local said
+	local said from=$SECONDS
 	! said=$(cagma-create "$CAGMA_IN/guests/new.cfg" memory=4000 maxmem=4000 2>&1) ||
 		because "4000 MiB are there?" || return
 	[[ $said == *" beyond what they need"*"Nothing is reserved."* ]] || because "it said: $said" || return
+	((SECONDS - from <= 40)) || because "it took $((SECONDS - from)) s to say so" || return
 	domain_is_gone new || because "it was created"
+}
+
+# More than is spare: the rest is what donor has just stopped using.
+test_M6_domain_is_created_from_donors() {
+	local spare mib said broken
+	fill donor 200 && expect 30 "donor has arrived" arrived donor || return
+	broken=$(total invariant_violations) spare=$(spare_kib)
+	mib=$(((spare - HARD_KIB) / 1024 + 40))
+	empty donor || return
+	said=$(cagma-create "$CAGMA_IN/guests/new.cfg" -q "memory=$mib" "maxmem=$mib" 2>&1) ||
+		because "$mib MiB, $((spare / 1024)) spare: $said" || return
+	echo 0 >"$state_dir/new.mark"
+	guest_find new
+	(guest_ready new) || because "it did not boot" || return
+	phase "  $mib MiB for it; $((spare / 1024)) were spare, $HARD_KIB KiB are never given"
+	[[ $(cagmactl status) != *"lease "* ]] || because "a lease is left" || return
+	is_answered pv || return
+	guest_destroy new
+	expect 20 "new is gone" domain_is_gone new || return
+	(($(total invariant_violations) == broken)) || because "an invariant was broken"
 }
 
 # L12: and what is created is left as it is until it has a page.
@@ -149,6 +164,51 @@ test_M5_guest_takes_all_its_limit() {
 	is_answered donor || return
 	guest_run pv "echo $(field pv target_kib) >/sys/devices/system/xen_memory/xen_memory0/target_kb"
 	is_answered pv
+}
+
+is_stuck() {
+	ask "\"name\":\"evil\"[^{]*\"stuck\":($1)" >/dev/null
+}
+
+# Times of evil's reminders, in ms.
+reminders() {
+	sed -n 's/^{"t_ms":\([0-9]*\),.*"name":"evil","why":"remind".*/\1/p' "$CAGMA_OUT"/trace-*.jsonl
+}
+
+reminded() {
+	local times
+	mapfile -t times < <(reminders)
+	((${#times[@]} >= $1))
+}
+
+# By one answer: the two follow each other.
+limit_is_what_it_has() {
+	[[ $(cagmactl --json status) =~ \"name\":\"evil\"[^{]*\"alloc_kib\":([0-9]+),\"limit_kib\":([0-9]+) ]] &&
+		((BASH_REMATCH[2] <= BASH_REMATCH[1]))
+}
+
+# It says that it uses nothing, and aims at more than it has. Each time that it is
+# reminded its balloon has moved a little before it aims higher again.
+test_M3_guest_that_never_reaches_its_target() {
+	local times limit said
+	play stubborn
+	expect 20 "evil is live" is_live evil && expect 60 "evil is stuck" is_stuck true || return
+	limit=$(field evil limit_kib)
+	[[ $(cagmactl status) == *" evil "*" stuck "* ]] || because "it isn't shown" || return
+	said=$(cagmactl doctor) || :
+	[[ $said == *"evil doesn't give back memory"* ]] || because "doctor said: $said" || return
+	expect 60 "it is asked three times" reminded 3 || return
+	mapfile -t times < <(reminders)
+	phase "  asked at ${times[*]} ms; $(field evil alloc_kib) KiB, target $(field evil target_kib), limit $(field evil limit_kib)"
+	((2 * (times[2] - times[1]) >= 3 * (times[1] - times[0]))) ||
+		because "it is asked at ${times[*]} ms" || return
+	[[ $(cagmactl --json history evil) == *'"why":"remind"'* ]] || because "it isn't explained" || return
+	expect 10 "its limit is what it has" limit_is_what_it_has || return
+	at_most evil alloc_kib "$limit" || because "it has more than its limit was" || return
+	is_answered donor || return
+	play idle
+	expect 60 "it gives back what it owes" at_most evil alloc_kib $(((EVIL_MIN_MIB + 8) * 1024)) || return
+	play none
 }
 
 test_invariants_held() {

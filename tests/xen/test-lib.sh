@@ -113,9 +113,9 @@ mirror_matches() {
 
 # Within the pages Xen itself adds to a guest (1 MiB).
 arrived() {
-	local off
-	off=$(($(field "$1" alloc_kib) - $(field "$1" target_kib)))
-	((off <= 1024 && off >= -1024))
+	local alloc target
+	alloc=$(field "$1" alloc_kib) && target=$(field "$1" target_kib) || return
+	((alloc - target <= 1024 && target - alloc <= 1024))
 }
 
 # The offset between xenstore's target and the balloon's: by the module, and by what
