@@ -64,6 +64,14 @@ cagma_store_quarantine(const struct cagma_store *store)
 	return quarantine->count ? quarantine : NULL;
 }
 
+enum cagma_xenstore cagma_store_xenstore(const struct cagma_store *store,
+					 uint64_t now_ns)
+{
+	(void)store;
+	(void)now_ns;
+	return CAGMA_XENSTORE_OK;
+}
+
 void cagma_store_use(struct cagma_store *store,
 		     const struct cagma_config *c)
 {
