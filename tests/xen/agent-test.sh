@@ -19,11 +19,9 @@ beside_is() {
 	[[ $(ask "\"name\":\"$1\"[^{]*\"beside\":\\[ *\"?([a-z]*)\"? *\\]") == "$2" ]]
 }
 
-# Takes memory in a file of a tmpfs that may be larger than the guest: at 80 MiB a second at most,
-# as a guest without swap is out of memory before its agent, which looks ten times a
-# second, has seen one that takes all at once.
+# Takes memory in a file of a tmpfs that may be larger than the guest.
 take_memory() {
-	guest_run "$1" "mkdir -p /tmp/big; mount -t tmpfs -o size=1g big /tmp/big; i=0; while [ \$i -lt $2 ] && dd if=/dev/zero bs=1M count=4 2>/dev/null >>/tmp/big/taken; do usleep 50000; i=\$((i + 4)); done; [ \$i -ge $2 ]; echo TAKEN-\$?"
+	guest_run "$1" "mkdir -p /tmp/big; mount -t tmpfs -o size=1g big /tmp/big; dd if=/dev/zero of=/tmp/big/taken bs=1M count=$2 2>/dev/null; echo TAKEN-\$?"
 }
 
 give_memory_back() {
