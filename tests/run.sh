@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # run.sh SUITE...: runs each suite, a command that ends with the plain line
-# "N passed, N failed, N skipped", and prints the same line for all of them.
+# "N passed, N failed, N skipped", and prints the same line for all of them, after
+# the names of the tests that failed.
 
 set -uo pipefail
 
 passed=0 failed=0 skipped=0
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+log=$(mktemp) failures=$(mktemp)
+trap 'rm -f "$log" "$failures"' EXIT
 
 add_up() {
 	local sum='^([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped$'
@@ -18,7 +19,7 @@ add_up() {
 		failed=$((failed + BASH_REMATCH[2]))
 		skipped=$((skipped + BASH_REMATCH[3]))
 	else
-		echo "not ok $1: it ended without a sum"
+		echo "not ok $1: it ended without a sum" | tee -a "$log"
 		failed=$((failed + 1))
 	fi
 }
@@ -29,9 +30,12 @@ for suite; do
 	status=${PIPESTATUS[0]}
 	add_up "$suite"
 	if ((status && failed == before)); then
-		echo "not ok $suite: status $status"
+		echo "not ok $suite: status $status" | tee -a "$log"
 		failed=$((failed + 1))
 	fi
+	sed -n 's/^not ok /failed: /p' "$log" >>"$failures"
 done
+# Once more, where a reader of the end finds them.
+cat "$failures"
 echo "$passed passed, $failed failed, $skipped skipped"
 ((failed == 0 && passed > 0))
