@@ -72,13 +72,19 @@ bool cagma_is_short(const struct cagma_guest_view *guest)
 	return guest->emergency || guest->swap_in_pages >= CAGMA_STEP_PAGES;
 }
 
-uint64_t cagma_wish(const struct cagma_guest_view *guest, uint64_t cma)
+static uint64_t wish(const struct cagma_guest_view *guest, uint64_t used_pages,
+		     uint64_t cma)
 {
-	uint64_t used = cagma_max(guest->used_pages, guest->used_donor_pages);
-	uint64_t pages = cagma_wanted(guest, used, cma);
+	uint64_t pages = cagma_wanted(guest, cagma_max(guest->used_pages,
+						       used_pages), cma);
 
 	return cagma_is_short(guest) ? cagma_max(pages, guest->target_pages) :
 				       pages;
+}
+
+uint64_t cagma_wish(const struct cagma_guest_view *guest, uint64_t cma)
+{
+	return wish(guest, guest->used_donor_pages, cma);
 }
 
 static uint64_t sum_of_shares(const struct cagma_tuning *tuning,
@@ -120,6 +126,21 @@ static uint64_t pool_of(const struct cagma_tuning *tuning,
 }
 
 /*
+ * Where there is too little, what one guest doesn't use for a moment would be
+ * another's until it uses it again: wishes are those of a longer time.
+ */
+static void wish_for_longer(const struct cagma_tuning *tuning,
+			    const struct cagma_guest_view *guests, size_t count,
+			    struct cagma_decision *decisions)
+{
+	for (size_t i = 0; i < count; i++)
+		if (cagma_guest_is_known(tuning, &guests[i]))
+			decisions[i].entitled_pages =
+				wish(&guests[i], guests[i].used_release_pages,
+				     decisions[i].cma_pages);
+}
+
+/*
  * Entitlements: what everybody wants if there is that much, else the minimum
  * and beyond it by weight, as high as the water level that fills the pool.
  */
@@ -140,6 +161,7 @@ static void entitle(const struct cagma_tuning *tuning,
 	}
 	if (wishes <= pool)
 		return;
+	wish_for_longer(tuning, guests, count, decisions);
 	for (high = (pool + 1) * LEVEL_UNIT; high - low > 1;) {
 		uint64_t level = low + (high - low) / 2;
 
