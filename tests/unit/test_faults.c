@@ -302,7 +302,7 @@ static void test_C12_order_of_the_guests_decides_nothing(void **state)
 }
 
 /* Its clock stamps samples and nothing else. */
-static void test_K4_clock_of_the_guest_jumps(void **state)
+static void test_K4_G22_clock_of_the_guest_jumps(void **state)
 {
 	static const uint64_t times[] = { 0, UINT64_MAX, 1, S, UINT64_MAX / 2 };
 	struct fake_guest *g = add(5, 512 * MIB);
@@ -388,7 +388,7 @@ int main(void)
 		RUNNING(test_C7_nodes_of_another_version_are_ignored),
 		RUNNING(test_C11_errors_of_one_guest_end_its_turn_only),
 		STOPPED(test_C12_order_of_the_guests_decides_nothing),
-		RUNNING(test_K4_clock_of_the_guest_jumps),
+		RUNNING(test_K4_G22_clock_of_the_guest_jumps),
 		RUNNING(test_M7_guest_with_unbacked_memory_is_refused),
 		RUNNING(test_M15_memory_counts_when_xen_has_it),
 	};

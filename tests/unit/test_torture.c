@@ -147,6 +147,14 @@ static void write_samples(void)
 	}
 }
 
+/* A ring that is always full: no pause, no kick. */
+static void flood(void)
+{
+	seed = 0;
+	for (uint32_t n = 0; !atomic_load(&shared->stop); n++)
+		publish(n);
+}
+
 static void write_mails(void)
 {
 	struct cagma_mail mail;
@@ -351,6 +359,36 @@ static void test_D6_guest_goes_on_while_nobody_reads(void **state)
 	assert_true(is_tied(&sample, sizeof(sample) / 8, head - 1));
 }
 
+/* A batch a visit, whatever is published meanwhile; and none is missed silently. */
+static void test_G13_flood_is_read_in_batches(void **state)
+{
+	struct other guest = { .run = flood };
+	struct cagma_reader reader = { .page = &shared->page };
+	struct cagma_sample samples[CAGMA_READER_BATCH];
+	unsigned long good = 0, visits = 0, bad = 0;
+	time_t start_s = time(NULL);
+
+	(void)state;
+	start(&guest);
+	torture_real_store(&shared->page.publication.state, CAGMA_STATE_LIVE);
+	while (!bad && !is_enough(visits, reads_wanted, start_s)) {
+		uint64_t gone = reader.lost + reader.torn, torn = reader.torn;
+		uint32_t next = reader.next;
+		size_t count;
+
+		bad += cagma_reader_drain(&reader, samples, &count) == CAGMA_LIE_HEAD;
+		bad += count + reader.torn - torn > CAGMA_READER_BATCH;
+		good += count;
+		visits += reader.lost + reader.torn > gone;	/* met the guest */
+		bad += reader.next - next !=
+		       count + (uint32_t)(reader.lost + reader.torn - gone);
+	}
+	finish(&guest);
+	assert_int_equal(bad, 0);
+	assert_true(visits >= KICKS_MIN);
+	assert_int_equal((uint32_t)(good + reader.lost + reader.torn), reader.next);
+}
+
 static void test_D3_mail_is_never_torn_between_threads(void **state)
 {
 	(void)state;
@@ -491,6 +529,7 @@ int main(void)
 		cmocka_unit_test(test_D3_sample_is_never_torn_between_threads),
 		cmocka_unit_test(test_D3_sample_is_never_torn_between_processes),
 		cmocka_unit_test(test_D6_guest_goes_on_while_nobody_reads),
+		cmocka_unit_test(test_G13_flood_is_read_in_batches),
 		cmocka_unit_test(test_D3_mail_is_never_torn_between_threads),
 		cmocka_unit_test(test_D3_mail_is_never_torn_between_processes),
 		cmocka_unit_test(test_kick_is_never_lost_between_threads),
