@@ -10,7 +10,8 @@
 # make test-cycles  CYCLES loads and unloads of the module (1000); KERNEL=debug:
 #                 under a kernel that looks for leaks and locking errors
 # make bench-guest  what the module costs the guest that loads it
-# make bench-growth how a program fares that takes memory at a steady rate
+# make bench-growth how fast the stock balloon is, and how a program fares that takes
+#                 memory at a steady rate
 # make bench-creates what CYCLES creations of domains cost the running guests
 # make bench-attacks what each attack of a guest costs dom0 and the other guests;
 #                 ATTACKS="busy storm" for some of them
@@ -424,7 +425,12 @@ bench-creates: packages-run images $(BUILD)/bench/echo $(BUILD)/guest/usr/bin/ra
 	$(Q)mkimage/images.sh guest
 	$(Q)$(PYTHON) bench/creates.py
 
-bench-growth: packages-run images $(BUILD)/guest/usr/bin/grow
+$(BUILD)/bench/balloon: $(BUILD)/obj/bench/balloon.o
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lxenctrl -lxenstore
+
+bench-growth: packages-run images $(BUILD)/guest/usr/bin/grow $(BUILD)/bench/balloon
 	$(Q)mkimage/images.sh guest
 	$(Q)$(PYTHON) bench/growth.py
 

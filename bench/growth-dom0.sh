@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# In dom0, for growth.py: a program in guest "grow" takes memory at a steady rate,
+# In dom0, for growth.py: how fast the balloon of guest "grow" is, without a daemon;
+# then a program in it takes memory at a steady rate,
 # with all memory from the start ("oracle") or as the policy gives it; then the
 # same when most of it must come from guest "donor", which has just freed it.
 # Each run is a line of "grow"'s console.
@@ -9,7 +10,7 @@
 # shellcheck source=../mkimage/dom0-lib.sh
 . /cagma/in/lib.sh
 
-readonly SMALL_MIB=224 LARGE_MIB=620 SPARE_MIB=160 FREED_MIB=500
+readonly REPEATS=5 SMALL_MIB=224 LARGE_MIB=620 SPARE_MIB=160 FREED_MIB=500
 daemon=
 
 mib_of() {
@@ -56,6 +57,21 @@ run() {
 	guest_wait grow "^RUN $1 @G .* END" 300
 	stop_daemon
 	[[ ! -e /tmp/trace-$1.jsonl ]] || mv "/tmp/trace-$1.jsonl" "$CAGMA_OUT/"
+}
+
+# What the stock driver takes for as much, there and back: lines of $CAGMA_OUT/balloon.
+balloon() {
+	local mib n
+	phase "balloon"
+	resize grow $SMALL_MIB
+	for mib in 64 256; do
+		for ((n = 0; n < REPEATS; n++)); do
+			"$CAGMA_IN/balloon" "$(guest_domid grow)" $mib
+			sleep 2
+			"$CAGMA_IN/balloon" "$(guest_domid grow)" -$mib
+			sleep 2
+		done
+	done >>"$CAGMA_OUT/balloon"
 }
 
 ample() {
@@ -105,6 +121,7 @@ tight() {
 
 main() {
 	guest_create grow
+	balloon
 	ample
 	tight
 }

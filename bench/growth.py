@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""How a program fares that takes 300 MiB at a steady rate.
+"""How fast the stock balloon is, and how a program fares that takes 300 MiB at a
+steady rate.
 
 Boots real Xen with virtual time that counts instructions. "oracle" has all memory
 from the start; "cagma" begins with 224 MiB. When memory is tight it must come from
@@ -10,6 +11,7 @@ and leaves build/bench/growth.json. Exit status 0: all bars are met.
 
 import json
 import re
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +36,7 @@ def boot():
         [PROJECT / "mkimage/run.py", "--script", PROJECT / "bench/growth-dom0.sh",
          "--out", OUT, "--clock", "icount", "--time-limit", "3600",
          "--host-memory", "1664", "--dom0-memory", "512",
+         "--in", BUILD / "bench/balloon",
          "--guest", "grow,memory=224,maxmem=640,swap=384",
          "--guest", "donor,memory=512,maxmem=512"], check=False).returncode
 
@@ -42,6 +45,25 @@ def runs():
     log = (OUT / "console" / "guest-grow.log").read_text(errors="replace")
     found = re.findall(r"^RUN ([a-z]+-[a-z]+-[0-9]+) @G (\{.*\}) END", log, re.MULTILINE)
     return {name: json.loads(text) for name, text in found}
+
+
+def balloon():
+    """By MiB, negative if given back: rates in MiB/s, and the first pages' times in us."""
+    moves = {}
+    for line in (OUT / "balloon").read_text().splitlines():
+        move = json.loads(line)
+        of = moves.setdefault(move["mib"], {"mib_s": [], "first_us": []})
+        of["mib_s"].append(round(abs(move["mib"]) * 1e6 / move["us"], 1))
+        of["first_us"].append(move["first_us"])
+    return moves
+
+
+def print_balloon(moves):
+    print(f"{'stock balloon, MiB':<24}{'MiB/s':>10}{'slowest':>10}{'first page, us':>16}"
+          f"{'n':>5}")
+    for mib, of in sorted(moves.items()):
+        print(f"{mib:<+24}{statistics.median(of['mib_s']):>10.0f}{min(of['mib_s']):>10.0f}"
+              f"{statistics.median(of['first_us']):>16.0f}{len(of['mib_s']):>5}")
 
 
 def judge(all_runs):
@@ -68,7 +90,8 @@ def main():
     OUT.mkdir(parents=True, exist_ok=True)
     if status := boot():
         return status
-    all_runs = runs()
+    all_runs, moves = runs(), balloon()
+    print_balloon(moves)
     print(f"{'':<24}{'ms':>10}{'swapped out':>14}{'swapped in':>14}{'stalls':>8}")
     for name, run in all_runs.items():
         print(f"{name:<24}{run['us'] / 1000:>10.1f}{run['swapped_out']:>14}"
@@ -77,7 +100,7 @@ def main():
     for text, met in bars:
         print(f"{'ok' if met else 'MISSED'}: {text}")
     (BUILD / "bench/growth.json").write_text(json.dumps(
-        {"runs": all_runs, "bars": [{"text": text, "met": met} for text, met in bars]},
+        {"balloon": moves, "runs": all_runs, "bars": [{"text": text, "met": met} for text, met in bars]},
         indent=1) + "\n")
     return 0 if all(met for _, met in bars) else 1
 
