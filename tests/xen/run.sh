@@ -28,11 +28,11 @@ boot_hostile() {
 }
 
 boot_agent() {
-	boot "$1" --guest "talk,memory=160,maxmem=320,extra=cagma=off cagma-agent" \
-		--guest one,memory=128,maxmem=256,extra=cagma-agent \
+	boot "$1" --guest "talk,memory=160,maxmem=320,swap=256,extra=cagma=off cagma-agent" \
+		--guest one,memory=128,maxmem=256,swap=256,extra=cagma-agent \
 		--guest evil,memory=128,maxmem=160,extra=cagma=off \
 		--guest plain,memory=128,maxmem=256,extra=cagma=off \
-		--clock wall --host-memory 1664 --dom0-memory 512
+		--host-memory 1664 --dom0-memory 512
 }
 
 boot_collector() {
