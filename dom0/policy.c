@@ -332,9 +332,18 @@ static uint64_t incoming(const struct cagma_guest_view *guests, size_t count)
 	return pages;
 }
 
+/* Worth that another one swaps for it: what isn't worth a kick is not. */
+static bool is_urgent(const struct cagma_guest_view *guest,
+		      const struct cagma_decision *decision)
+{
+	return cagma_is_short(guest) ||
+	       decision->unmet_pages > cagma_less(decision->cma_pages,
+						  decision->threshold_pages);
+}
+
 /*
  * Surplus serves every need and the reserve; what is in use serves only those
- * who lack what they are entitled to.
+ * who lack what they are entitled to, and lack much.
  */
 static void take(const struct cagma_tuning *tuning,
 		 const struct cagma_host_view *host,
@@ -345,11 +354,14 @@ static void take(const struct cagma_tuning *tuning,
 	uint64_t lacking = host->overdrawn_pages +
 			   cagma_less(host->reserve_pages,
 				      host->hard_pages + usable);
-	uint64_t owed = 0, coming = incoming(guests, count);
+	uint64_t owed = 0, urgent = 0, coming = incoming(guests, count);
 	uint64_t deficit, rest;
 
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		owed += due(&decisions[i]);
+		if (is_urgent(&guests[i], &decisions[i]))
+			urgent += due(&decisions[i]);
+	}
 	deficit = cagma_less(owed + lacking, coming);
 	if (!deficit) {
 		if (periodic)
@@ -358,7 +370,7 @@ static void take(const struct cagma_tuning *tuning,
 	}
 	rest = collect(tuning, guests, count, deficit, surplus,
 		       CAGMA_WHY_DONATE, decisions);
-	rest = cagma_min(rest, cagma_less(owed, coming + deficit - rest));
+	rest = cagma_min(rest, cagma_less(urgent, coming + deficit - rest));
 	if (rest)
 		collect(tuning, guests, count, rest, excess, CAGMA_WHY_YIELD,
 			decisions);

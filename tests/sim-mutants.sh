@@ -57,6 +57,7 @@ mutant nobody_yields $policy "$(early excess 'return 0;')"
 mutant nobody_donates $policy "$(early surplus 'return 0;')"
 mutant nothing_is_released $policy "$(early release 'return;')"
 mutant releases_at_once $policy "$(early has_lasted 'return true;')"
+mutant noise_is_urgent $policy "$(early is_urgent 'return true;')"
 mutant momentary_wishes $entitle "$(early wish_for_longer 'return;')"
 mutant swapping_is_surplus $entitle "$(early cagma_is_short 'return guest->emergency;')"
 mutant waits_for_the_stuck $policy '/static uint64_t incoming/,/^}/s/!guests\[i\].stuck/1/'
