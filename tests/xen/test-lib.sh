@@ -31,7 +31,9 @@ says() {
 	(guest_wait "$@") || because "$1 did not say $2 within $3 s"
 }
 
-# run_test NAME [COMMAND...]: the test is COMMAND, or else the function NAME.
+# run_test NAME [COMMAND...]: the test is COMMAND, or else the function NAME. The command
+# $on_failure is run after one that has failed.
+on_failure=:
 run_test() {
 	why="a command failed"
 	phase "test $1"
@@ -40,6 +42,7 @@ run_test() {
 	else
 		echo "not ok $1: $why" >>"$RESULTS"
 		phase "  failed: $why"
+		$on_failure
 	fi
 }
 
