@@ -237,7 +237,7 @@ daemon_policy() {
 
 write_config() {
 	printf 'min_mib = %d;\n' "$MIN_MIB"
-	[[ $1 != proportional ]] || echo 'period_ms = 100;'
+	[[ $1 != proportional ]] || echo 'period_ms = 100; tick_ms = 100;'
 }
 
 # The next run's log begins empty; xenconsoled goes on at the end of the file.

@@ -31,7 +31,13 @@ daemon_start() {
 	cagmad --policy "$2" --trace "/tmp/trace-$1.jsonl" "${@:4}" \
 		>"$OUT/cagmad-$1.log" 2>&1 &
 	daemon=$!
-	poll 60 all_live "$3" || die "$1: not all guests are live"
+	poll 60 live_or_ended "$3" || :
+	daemon_alive "$1"
+	all_live "$3" || die "$1: not all guests are live"
+}
+
+live_or_ended() {
+	all_live "$1" || daemon_gone
 }
 
 daemon_alive() {
