@@ -12,9 +12,10 @@ and leaves build/bench/growth.json. Exit status 0: all bars are met.
 import json
 import re
 import statistics
-import subprocess
 import sys
 from pathlib import Path
+
+import program
 
 PROJECT = Path(__file__).resolve().parents[1]
 BUILD = PROJECT / "build"
@@ -32,13 +33,13 @@ TIGHT_SWAP_RATIO_MAX = 0.05
 
 
 def boot():
-    return subprocess.run(
+    return program.wait_for(
         [PROJECT / "mkimage/run.py", "--script", PROJECT / "bench/growth-dom0.sh",
          "--out", OUT, "--clock", "icount", "--time-limit", "3600",
          "--host-memory", "1664", "--dom0-memory", "512",
          "--in", BUILD / "bench/balloon",
          "--guest", "grow,memory=224,maxmem=640,swap=384",
-         "--guest", "donor,memory=512,maxmem=512"], check=False).returncode
+         "--guest", "donor,memory=512,maxmem=512"])
 
 
 def runs():

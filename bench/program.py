@@ -12,7 +12,8 @@ def end_on_signal(number, _frame):
 
 def wait_for(command):
     """Its exit status. Ctrl-C reaches the command by itself; it cleans up while we
-    wait for it. Whatever else ends us, ends it."""
+    wait for it. Whatever else ends us, SIGTERM included, ends it."""
+    signal.signal(signal.SIGTERM, end_on_signal)
     runner = subprocess.Popen(command)
     try:
         return runner.wait()
@@ -28,7 +29,6 @@ def wait_for(command):
 def main(name, run, errors):
     """run(): whether all is well. Returns the exit status; `errors` are for the user
     to read, all others are mistakes of ours."""
-    signal.signal(signal.SIGTERM, end_on_signal)
     try:
         return 0 if run() else 1
     except KeyboardInterrupt:

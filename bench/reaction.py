@@ -6,9 +6,10 @@ Virtual time counts instructions, so that the figures hardly depend on the machi
 
 import json
 import re
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+
+import program
 
 PROJECT = Path(__file__).resolve().parents[1]
 HONEST = ("one", "two")
@@ -52,7 +53,7 @@ def boot(script, out, *more, clock="icount", time_limit=3600):
                "--in", PROJECT / "build/bench/echo",
                "--out", out, "--clock", clock, "--time-limit", str(time_limit),
                "--dom0-memory", "512"]
-    return subprocess.run([*command, *more], check=False).returncode
+    return program.wait_for([*command, *more])
 
 
 def boot_honest(script, out, *more):

@@ -9,9 +9,10 @@ build/bench/scale.json. CLOCK=wall measures in real time.
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
+
+import program
 
 PROJECT = Path(__file__).resolve().parents[1]
 BUILD = PROJECT / "build"
@@ -22,11 +23,10 @@ def boot(clock):
     OUT.mkdir(parents=True, exist_ok=True)
     for name in "page.jsonl", "xenstore.jsonl":
         (OUT / name).unlink(missing_ok=True)
-    return subprocess.run(
+    return program.wait_for(
         [PROJECT / "mkimage/run.py", "--script", PROJECT / "bench/scale-dom0.sh",
          "--in", BUILD / "bench/scale", "--out", OUT, "--clock", clock,
-         "--time-limit", "2400", "--host-memory", "1536", "--dom0-memory", "1024"],
-        check=False).returncode
+         "--time-limit", "2400", "--host-memory", "1536", "--dom0-memory", "1024"])
 
 
 def lines(name):

@@ -3,6 +3,9 @@
 """Reaction time and scale: figures are right, and what is missing is named."""
 
 import json
+import signal
+import subprocess
+import sys
 import tempfile
 import unittest
 from pathlib import Path
@@ -16,6 +19,7 @@ import latency  # noqa: E402
 import reaction  # noqa: E402
 import scale  # noqa: E402
 
+PROJECT = Path(__file__).resolve().parents[1]
 MS = 1_000_000
 
 
@@ -35,6 +39,22 @@ def many(ns, count=330, large=30):
 
 def floor(ns):
     return [(ns + i * 100, None, None) for i in range(320)]
+
+
+class ProgramTest(unittest.TestCase):
+    def test_whoever_ends_us_ends_what_we_wait_for(self):
+        with tempfile.TemporaryDirectory() as directory:
+            said = Path(directory) / "said"
+            waits = subprocess.Popen(
+                [sys.executable, "-c", "import program; program.wait_for(["
+                 f"'sh', '-c', 'trap \"echo ended >{said}; exit\" TERM; "
+                 "echo ready; sleep 60 & wait'])"],
+                cwd=PROJECT / "bench", stdout=subprocess.PIPE)
+            waits.stdout.readline()
+            waits.terminate()
+            self.assertEqual(waits.wait(10), 128 + signal.SIGTERM)
+            waits.stdout.close()
+            self.assertEqual(said.read_text(), "ended\n")
 
 
 class DistributionTest(unittest.TestCase):
