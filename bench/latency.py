@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """How long a guest that needs memory waits for it, by each route and under each load.
 
-Boots real Xen once for each load. A boot that fails, or is interrupted, keeps what it
+Boots real Xen once for each load, in virtual time as many boots side by side as there
+are processors. A boot that fails, or is interrupted, keeps what it
 has measured: the next run measures only what is missing. Prints a table and leaves
 build/bench/latency.json. Exit status 0: all is there and all bars are met; 1: a bar
 is missed; 2: something is missing, and named.
@@ -17,11 +18,15 @@ what guests of a Xen host printed (docs/benchmarks.md), a table and no more.
 import argparse
 import hashlib
 import json
+import multiprocessing
+import multiprocessing.connection
 import os
+import signal
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import program
 import reaction
 from reaction import Distribution
 
@@ -230,6 +235,40 @@ def measure(boot, clock, cells):
         raise KeyboardInterrupt
 
 
+def measure_and_exit(*arguments):
+    """In a process of its own: it has no report to make if it is interrupted."""
+    try:
+        measure(*arguments)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def measure_all(todo, clock):
+    """todo: [(boot, cells)]. What comes of it is in the boots' files."""
+    lanes = os.cpu_count() if clock == "icount" else 1
+    running = []
+    signal.signal(signal.SIGTERM, program.end_on_signal)
+    try:
+        while todo or running:
+            while todo and len(running) < lanes:
+                boot, cells = todo.pop(0)
+                running.append(multiprocessing.Process(target=measure_and_exit,
+                                                       args=(boot, clock, cells)))
+                running[-1].start()
+            multiprocessing.connection.wait([each.sentinel for each in running])
+            running = [each for each in running if each.is_alive()]
+    except KeyboardInterrupt:
+        # It has reached them by itself.
+        for each in running:
+            each.join()
+        raise
+    except BaseException:
+        for each in running:
+            each.terminate()
+            each.join()
+        raise
+
+
 # ---- the report ----
 
 def why_missing(boot, name):
@@ -365,12 +404,13 @@ def main():
     OUT.mkdir(parents=True, exist_ok=True)
     key = None if arguments.report else key_of(clock)
     boots = {load: Boot.read(load, key) for load in only}
+    todo = [(boot, boot.missing(guests, routes)) for boot in boots.values()]
     try:
-        for boot in boots.values():
-            if cells := not arguments.report and boot.missing(guests, routes):
-                measure(boot, clock, cells)
+        if not arguments.report:
+            measure_all([(boot, cells) for boot, cells in todo if cells], clock)
     except KeyboardInterrupt:
         print("interrupted")
+    boots = {load: Boot.read(load, key) for load in only}
     report = build(boots, clock)
     (BUILD / "bench/latency.json").write_text(json.dumps(report, indent=1) + "\n")
     print_report(report)

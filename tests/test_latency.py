@@ -3,10 +3,12 @@
 """Reaction time and scale: figures are right, and what is missing is named."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from pathlib import Path
 from unittest import mock
@@ -211,6 +213,31 @@ class LatencyTest(unittest.TestCase):
         self.assertIn("pv:floor", again.cells)
         self.assertNotIn("pv:floor", again.missing())
         self.assertIn("pv:page", again.missing())
+
+    def measure_both(self, clock):
+        """Whether each of two loads was measured while the other one was."""
+        def measure(boot, _clock, _cells):
+            (self.out / boot.load).touch()
+            others = {"idle", "create_loop"} - {boot.load}
+            deadline = time.monotonic() + 2
+            met = False
+            while not met and time.monotonic() < deadline:
+                met = all((self.out / other).exists() for other in others)
+                time.sleep(0.01)
+            (self.out / boot.load).unlink()
+            (self.out / f"{boot.load}.met").write_text(str(met))
+
+        with mock.patch.object(latency, "measure", measure), \
+                mock.patch.object(os, "cpu_count", lambda: 2):
+            latency.measure_all([(latency.Boot(load), ["pv:page"])
+                                 for load in ("idle", "create_loop")], clock)
+        return [(self.out / f"{load}.met").read_text() for load in ("idle", "create_loop")]
+
+    def test_virtual_time_lets_two_be_measured_side_by_side(self):
+        self.assertIn("True", self.measure_both("icount"))
+
+    def test_real_time_does_not(self):
+        self.assertEqual(self.measure_both("wall"), ["False", "False"])
 
     def test_pressure_of_another_guest_is_not_counted(self):
         (self.out / "idle").mkdir()
