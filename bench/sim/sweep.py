@@ -119,8 +119,9 @@ def sweep_setting(sim, name):
         raise SystemExit(f"sweep: {name} is {default}, which is none of {SETTINGS[name]}")
     for value in SETTINGS[name]:
         extra = []
-        if name == "hard_reserve_mib" and value > default_of("reserve_mib"):
-            extra = ["--set", f"reserve_mib={value}"]
+        if name == "hard_reserve_mib":
+            # No scenario's own reserve is less than that.
+            extra = ["--set", f"reserve_mib={max(value, default_of('reserve_mib'))}"]
         if name == "period_ms" and value < default_of("tick_ms"):
             extra = ["--set", f"tick_ms={value}"]
         yield value, value == default, play(sim, "--set", f"{name}={value}", *extra)
