@@ -26,9 +26,12 @@ bool cagma_event_is_near(struct cagma_event *event,
 	uint64_t fall = cagma_less(event->soon_pages, soon);
 
 	event->soon_pages = soon;
-	/* dom0's threshold is three quarters of what it means the guest to have. */
+	/*
+	 * A guest at rest has a third more than the threshold, and wavers: that is
+	 * not near, or it would be looked at all the time.
+	 */
 	return event->attached &&
-	       (event->is_open || soon / 4 * 3 < event->threshold_pages ||
+	       (event->is_open || soon / 9 * 8 < event->threshold_pages ||
 		cagma_less(soon, 2 * fall) < event->threshold_pages);
 }
 

@@ -1174,8 +1174,14 @@ static void test_near_an_emergency_it_looks_often(void **state)
 	/* At rest. */
 	fake_clock_advance(100 * MS);
 	assert_int_equal(turn(), cagma_now_ns() + PERIOD_NS);
-	/* Less than dom0 means it to have. */
+	/* A little less than dom0 means it to have. */
 	fake_tree_memory(THRESHOLD * 5 / 4);
+	fake_clock_advance(100 * MS);
+	turn();
+	fake_clock_advance(10 * MS);
+	assert_int_equal(turn(), cagma_now_ns() + PERIOD_NS);
+	/* Much less. */
+	fake_tree_memory(THRESHOLD * 10 / 9);
 	fake_clock_advance(100 * MS);
 	assert_int_equal(turn(), cagma_now_ns() + 10 * MS);
 	fake_clock_advance(10 * MS);
