@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# In dom0, for guest.py: what the module costs guest "one", which is idle.
+# In dom0, for guest.py: what the module, or the agent, costs guest "one", which is idle.
 # Leaves figures: lines of a name and numbers.
 
 # shellcheck source=../mkimage/dom0-lib.sh
@@ -11,6 +11,10 @@ readonly IDLE_S=300 LOADS=20
 
 is_live() {
 	[[ $(cagmactl --json status) =~ \"name\":\"$1\"[^{]*\"state\":\"live\" ]]
+}
+
+is_away() {
+	! is_live "$1"
 }
 
 figure() {
@@ -74,3 +78,12 @@ idle idle_attached
 after=$(numbers COUNT "echo COUNT \$(cat /sys/module/cagma/parameters/emergencies)")
 ((before == after)) || die "the guest was short of memory"
 figure samples "$(numbers COUNT "echo COUNT \$(cat /sys/module/cagma/parameters/samples)")"
+
+# The agent in the module's place.
+guest_does "rmmod cagma"
+poll 20 is_away one || die "one is not let go"
+guest_does "insmod /lib/modules/xen-evtchn.ko && insmod /lib/modules/xen-gntalloc.ko"
+guest_run one "cagma-agent </dev/null &"
+poll 60 is_live one || die "one is not served by its agent"
+sleep 15
+idle idle_agent
