@@ -371,7 +371,7 @@ static void test_G13_flood_is_read_in_batches(void **state)
 	(void)state;
 	start(&guest);
 	torture_real_store(&shared->page.publication.state, CAGMA_STATE_LIVE);
-	while (!bad && !is_enough(visits, reads_wanted, start_s)) {
+	while (!bad && !is_enough(visits, kicks_wanted, start_s)) {
 		uint64_t gone = reader.lost + reader.torn, torn = reader.torn;
 		uint32_t next = reader.next;
 		size_t count;
