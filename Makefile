@@ -202,6 +202,18 @@ $(BUILD)/tests/refuse.so: tests/hostile/refuse.c | packages-build
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE)) $(CFLAGS) -fPIC -shared -o $@ $< -ldl
 
+# A guest that boots another kernel in place of its own, and that kernel.
+KEXEC := $(BUILD)/guest/usr/bin/kexec
+
+$(KEXEC): $(BUILD)/obj/tests/hostile/kexec.o
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(CFLAGS) -static -o $@ $^
+
+$(BUILD)/tests/kernel.tar: $(BUILD)/images/versions
+	@mkdir -p $(@D)
+	$(Q)tar -chf $@ -C $(BUILD)/images vmlinuz guest.initramfs
+
 # An agent that attacks dom0.
 SERVER := $(BUILD)/guest/usr/bin/server
 
@@ -296,8 +308,8 @@ check: all sim
 -include $(wildcard $(CHECK)/*/*.d $(CHECK)/*/*/*.d)
 
 test-xen: packages-run suites $(ATTACK) $(HOST_TOOLS) $(BUILD)/bench/cagma-sim \
-		$(BUILD)/guest/usr/bin/collector-test
-	$(Q)$(MAKE) --no-print-directory $(COLLECTOR)
+		$(KEXEC) $(BUILD)/guest/usr/bin/collector-test
+	$(Q)$(MAKE) --no-print-directory $(COLLECTOR) $(BUILD)/tests/kernel.tar
 	$(Q)mkimage/images.sh guest
 	$(Q)tests/run.sh tests/hooks.sh tests/runner.sh tests/xen/run.sh
 

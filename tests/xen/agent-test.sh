@@ -280,6 +280,16 @@ test_L6_agent_of_a_restored_guest_offers_another_vchan() {
 	expect 60 "talk is live again" is_live talk && expect 10 "it is by vchan" transport_is talk vchan
 }
 
+# What cagma-agent(8) says of Linux: a kernel that does better makes the test fail.
+test_L6_end_of_a_restored_agent_is_a_bug_of_linux() {
+	guest_mark talk
+	guest_run talk "echo FAULTS-BEGIN; killall cagma-agent; sleep 2; echo FAULTS-END"
+	says talk '^FAULTS-END' 30 || return
+	grep -aq 'kernel BUG at drivers/xen/evtchn.c' "$(guest_log talk)" ||
+		because "this Linux remembers the ports of a restored guest" || return
+	expect 20 "cagmad lets go" is_gone talk && others_are_served
+}
+
 phase "booting the guests"
 guest_create_all
 run_all_tests

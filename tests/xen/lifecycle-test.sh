@@ -305,6 +305,44 @@ test_M13_wait_for_memory_is_bounded() {
 	is_well_and_nothing_is_leaked pv
 }
 
+# Linux and Xen do their part of it. Then xl has to reset the domain, does that for HVM
+# guests alone, and destroys this one: who can't be served again is let go. (In a PV guest
+# Linux itself can't: it stops with a page fault in xen_page_pinned().)
+test_L7_kexec_ends_a_pvh_guest() {
+	with_pvh pvh pvh_executes_a_kernel || return
+	mv "$(guest_log pvh)" "$CAGMA_OUT/console/guest-pvh-kexec.log"
+	create_pvh pvh
+	with_pvh pvh is_well_and_nothing_is_leaked pvh
+}
+
+# A kernel needs twice its size of the guest's memory, which is on its way to be taken.
+pvh_executes_a_kernel() {
+	cagmactl set pvh min=384 >/dev/null || because "cagmactl set failed" || return
+	expect 60 "pvh has all its memory" at_least pvh alloc_kib $((384 * 1024)) || return
+	guest_mark pvh
+	attach_kernel pvh
+	guest_run pvh "tar -xf /dev/xvdd -C /tmp; echo KERNEL-\$?"
+	says pvh '^KERNEL-0' 60 || return
+	guest_run pvh "dmesg -n 6; kexec /tmp/vmlinuz /tmp/guest.initramfs \"\$(cat /proc/cmdline)\""
+	expect 60 "cagmad lets go" is_gone pvh &&
+		expect 20 "xl destroys the guest" domain_is_gone "$(guest_domid pvh)" || return
+	grep -q 'Starting new kernel' "$(guest_log pvh)" ||
+		because "Linux did not start the kernel" || return
+	grep -q 'Action for shutdown reason code 5 is soft-reset' /var/log/xen/xl-pvh*.log ||
+		because "this was no soft reset: $(tail -qn 2 /var/log/xen/xl-pvh*.log)"
+}
+
+attach_kernel() {
+	local loop
+	loop=$(losetup --find --show --read-only "$CAGMA_IN/kernel.tar")
+	xl block-attach "$1" "format=raw,vdev=xvdd,access=ro,script=block-plain,target=$loop"
+	poll 10 has_kernel "$1"
+}
+
+has_kernel() {
+	(($(guest_says "$1" "grep -c xvdd /proc/partitions") == 1))
+}
+
 test_daemon_stops_cleanly() {
 	stop_daemon
 }

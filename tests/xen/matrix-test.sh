@@ -85,7 +85,7 @@ check() {
 		works "$1" && break
 		[[ $1 == pvh-* && $try != 4 ]] && pvh_is_lost "$1" || return
 		phase "  QEMU has ended it: again"
-		keep_log_of_pvh "$1"
+		clear_away_pvh "$1"
 	done
 	guest_destroy "$1"
 	expect 10 "cagmad lets go" is_gone "$1"

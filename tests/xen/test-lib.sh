@@ -197,27 +197,30 @@ create_pvh() {
 		guest_start "$1"
 		(guest_ready "$1") && return
 		phase "the PVH guest did not boot at try $try"
-		xl destroy "$1" 2>/dev/null || true	# it may be gone already
-		keep_log_of_pvh "$1"
+		clear_away_pvh "$1"
 	done
 	die "the PVH guest did not boot"
 }
 
+# It may be gone already; its log is kept.
 pvh_boots=0
-keep_log_of_pvh() {
+clear_away_pvh() {
+	xl destroy "$1" 2>/dev/null || true
 	pvh_boots=$((pvh_boots + 1))
 	mv "$(guest_log "$1")" "$CAGMA_OUT/pvh-boot-$pvh_boots.log"
 }
 
-# A guest that ended in any other way is not forgiven.
+# A triple fault, or a kernel whose GS is not the kernel's and that faults on each fault. A
+# guest that ended in any other way is not forgiven.
 pvh_is_lost() {
-	! guest_alive "$1" && [[ $(xl dmesg) == *"d$(guest_domid "$1")v"?" Triple fault"* ]]
+	grep -aq 'ENTRY_TRAMPOLINE stack guard page was hit' "$(guest_log "$1")" ||
+		{ ! guest_alive "$1" && [[ $(xl dmesg) == *"d$(guest_domid "$1")v"?" Triple fault"* ]]; }
 }
 
 pvh_lives() {
 	! pvh_is_lost "$1" || {
 		phase "  QEMU has ended the PVH guest: booting another"
-		keep_log_of_pvh "$1"
+		clear_away_pvh "$1"
 		create_pvh "$1"
 	}
 }
