@@ -23,9 +23,11 @@ unsigned long cagma_balloon_pages(void)
 	return READ_ONCE(balloon_stats.current_pages) + cagma.offset_pages;
 }
 
+/* What dom0, or the toolstack, has made it. Caller holds cagma.lock. */
 unsigned long cagma_balloon_target_pages(void)
 {
-	return READ_ONCE(balloon_stats.target_pages) + cagma.offset_pages;
+	return READ_ONCE(balloon_stats.target_pages) + cagma.offset_pages -
+	       cagma_hotplug_skew();
 }
 
 /* Pages the balloon has been told to fetch and has not fetched yet. */
@@ -83,6 +85,7 @@ static void set_target(u64 pages)
 	} else {
 		cagma.sample_flags &= ~CAGMA_SAMPLE_CLAMPED;
 	}
+	cagma.skew = 0;
 	if (pages != cagma_balloon_target_pages())
 		balloon_set_new_target(pages - cagma.offset_pages);
 }

@@ -51,6 +51,12 @@ struct cagma {
 	u64 threshold_pages;		/* from that mail */
 	unsigned long task_pages;	/* of the task behind the emergency */
 
+	/* hotplug.c */
+	long skew;			/* of the driver's target, in pages */
+	unsigned long skewed_target;	/* in the driver's count */
+	unsigned long seen_pages;	/* what it had at the last look */
+	unsigned long next_section;	/* not before, in jiffies */
+
 	/* balloon.c, fixed before the first offer. */
 	unsigned long offset_pages;
 	unsigned long static_max_pages;
@@ -70,6 +76,7 @@ struct cagma_stats {
 	unsigned long clamped;
 	unsigned long attachments;
 	unsigned long oom_averted;
+	unsigned long nudges;
 };
 
 extern struct cagma_stats cagma_stats;
@@ -99,6 +106,13 @@ unsigned long cagma_balloon_pages(void);
 unsigned long cagma_balloon_target_pages(void);
 unsigned long cagma_balloon_incoming_pages(void);
 bool cagma_mail_poll(void);
+
+/* hotplug.c: undone by cagma_hotplug_exit(), and then cagma_hotplug_restore(). */
+int cagma_hotplug_init(void);
+void cagma_hotplug_exit(void);
+unsigned int cagma_hotplug_look(void);
+long cagma_hotplug_skew(void);
+void cagma_hotplug_restore(void);
 
 /* offer.c: page, grant and channel; undone by cagma_offer_exit(). */
 int cagma_offer_init(void);

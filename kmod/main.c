@@ -65,6 +65,7 @@ CAGMA_STAT(refused, "read-only: mails refused for an unknown request");
 CAGMA_STAT(clamped, "read-only: targets clamped to the guest's range");
 CAGMA_STAT(attachments, "read-only: times a dom0 daemon attached");
 CAGMA_STAT(oom_averted, "read-only: times that memory came before a task was killed");
+CAGMA_STAT(nudges, "read-only: times that the balloon driver had to be woken up");
 
 module_param_named(offset_pages, cagma.offset_pages, ulong, 0444);
 MODULE_PARM_DESC(offset_pages, "read-only: memory/target in xenstore less the balloon driver's own target");
@@ -101,11 +102,13 @@ static void offer(struct work_struct *work)
 
 /*
  * The sampler never waits, neither for dom0 nor for a worker, which would cost more
- * than it does. It looks at the mailbox in case an event was lost, publishes, and has
- * the page offered when it isn't.
+ * than it does. It looks at the mailbox in case an event was lost, publishes, has the
+ * page offered when it isn't, and sees to it that the balloon driver is at work.
  */
 static void sampler(struct timer_list *timer)
 {
+	unsigned int wait_ms;
+
 	if (is_offered())
 		cagma_offer_repair();
 	else if (time_after_eq(jiffies, READ_ONCE(cagma.next_offer)))
@@ -113,7 +116,8 @@ static void sampler(struct timer_list *timer)
 	cagma_mail_poll();
 	cagma_publish(CAGMA_REASON_PERIODIC);
 	cagma_raise(CAGMA_REASON_SAMPLER);
-	mod_timer(timer, jiffies + msecs_to_jiffies(READ_ONCE(cagma_period_ms)));
+	wait_ms = cagma_hotplug_look() ?: READ_ONCE(cagma_period_ms);
+	mod_timer(timer, jiffies + msecs_to_jiffies(wait_ms));
 }
 
 /*
@@ -155,10 +159,15 @@ static int __init cagma_init(void)
 	err = cagma_oom_init();
 	if (err)
 		goto err_hooks;
+	err = cagma_hotplug_init();
+	if (err)
+		goto err_oom;
 	xen_resume_notifier_register(&resume_block);
 	mod_timer(&cagma.sampler, jiffies);
 	return 0;
 
+err_oom:
+	cagma_oom_exit();
 err_hooks:
 	cagma_hooks_exit();
 err_offer:
@@ -177,7 +186,9 @@ static void __exit cagma_exit(void)
 	cagma_oom_exit();
 	cagma_hooks_exit();
 	xen_resume_notifier_unregister(&resume_block);
+	cagma_hotplug_exit();
 	del_timer_sync(&cagma.sampler);
+	cagma_hotplug_restore();
 	cancel_work_sync(&cagma.offer);
 	cagma_offer_withdraw();
 	cagma_offer_exit();
