@@ -11,7 +11,7 @@
 #                 under a kernel that looks for leaks and locking errors
 # make bench-guest  what the module costs the guest that loads it
 # make bench-growth how fast the stock balloon is, and how a program fares that takes
-#                 memory at a steady rate
+#                 memory at a steady rate; KERNEL=bullseye or trixie: on that one
 # make bench-creates what CYCLES creations of domains cost the running guests
 # make bench-attacks what each attack of a guest costs dom0 and the other guests;
 #                 ATTACKS="busy storm" for some of them
@@ -442,9 +442,10 @@ $(BUILD)/bench/balloon: $(BUILD)/obj/bench/balloon.o
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lxenctrl -lxenstore
 
-bench-growth: packages-run images $(BUILD)/guest/usr/bin/grow $(BUILD)/bench/balloon
+bench-growth: packages-run $(if $(filter stock,$(KERNEL)),images,suites) \
+		$(BUILD)/guest/usr/bin/grow $(BUILD)/bench/balloon
 	$(Q)mkimage/images.sh guest
-	$(Q)$(PYTHON) bench/growth.py
+	$(Q)$(PYTHON) bench/growth.py $(KERNEL)
 
 demo: packages-demo images
 	$(Q)$(PYTHON) bench/demo.py

@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# In dom0, for growth.py: how fast the balloon of guest "grow" is, without a daemon;
-# then a program in it takes memory at a steady rate,
-# with all memory from the start ("oracle") or as the policy gives it; then the
-# same when most of it must come from guest "donor", which has just freed it.
+# In dom0, for growth.py: a program in guest "grow" takes memory at a steady rate, while
+# the guest never had more than it was booted with ("fresh"). Then, in one guest, how
+# fast its balloon is, without a daemon; the program with all memory from the start
+# ("oracle") and as the policy gives it; and the same when most of it must come from
+# guest "donor", which has just freed it.
 # Each run is a line of "grow"'s console.
 
 # shellcheck source=../mkimage/dom0-lib.sh
@@ -57,6 +58,17 @@ run() {
 	guest_wait grow "^RUN $1 @G .* END" 300
 	stop_daemon
 	[[ ! -e /tmp/trace-$1.jsonl ]] || mv "/tmp/trace-$1.jsonl" "$CAGMA_OUT/"
+}
+
+# Some kernels must have memory added before they can be given more than ever before.
+fresh() {
+	local rate
+	for rate in 100 200 400; do
+		guest_create grow
+		start_daemon cagma "fresh-cagma-$rate" grow
+		run "fresh-cagma-$rate" $rate
+		guest_destroy grow
+	done
 }
 
 # What the stock driver takes for as much, there and back: lines of $CAGMA_OUT/balloon.
@@ -120,6 +132,7 @@ tight() {
 }
 
 main() {
+	fresh
 	guest_create grow
 	balloon
 	ample

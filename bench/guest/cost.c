@@ -28,6 +28,7 @@
 #define EXPORT_SYMBOL_GPL(name)
 #include "../../kmod/balloon.c"
 #include "../../kmod/counters.c"
+#include "../../kmod/hotplug.c"
 #include "../../kmod/publish.c"
 
 #define BATCHES	500
