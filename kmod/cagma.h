@@ -83,6 +83,7 @@ extern struct cagma_stats cagma_stats;
 
 /* counters.c: fills all memory counters of a sample; any context but NMI. */
 void cagma_counters_read(struct cagma_sample *sample);
+unsigned long cagma_available_pages(void);
 
 /* publish.c */
 void cagma_publish(enum cagma_reason reason);
@@ -110,7 +111,7 @@ bool cagma_mail_poll(void);
 /* hotplug.c: undone by cagma_hotplug_exit(), and then cagma_hotplug_restore(). */
 int cagma_hotplug_init(void);
 void cagma_hotplug_exit(void);
-unsigned int cagma_hotplug_look(void);
+unsigned int cagma_hotplug_look(unsigned int period_ms);
 long cagma_hotplug_skew(void);
 void cagma_hotplug_restore(void);
 

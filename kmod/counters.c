@@ -60,12 +60,17 @@ static u64 file_pages(u64 shmem)
 	return cached > other ? cached - other : 0;
 }
 
+unsigned long cagma_available_pages(void)
+{
+	return max(si_mem_available(), 0L);
+}
+
 void cagma_counters_read(struct cagma_sample *sample)
 {
 	events_read(sample);
 	sample->total_pages = totalram_pages();
 	sample->free_pages = global_zone_page_state(NR_FREE_PAGES);
-	sample->available_pages = max(si_mem_available(), 0L);
+	sample->available_pages = cagma_available_pages();
 	sample->anon_pages = global_node_page_state(NR_ANON_MAPPED);
 	sample->shmem_pages = global_node_page_state(NR_SHMEM);
 	sample->file_pages = file_pages(sample->shmem_pages);

@@ -18,8 +18,8 @@
 
 #include "cagma.h"
 
-/* A driver that is at work has fetched something within this time. */
-#define LOOK_MS		20
+/* For so long at most the driver's target differs from dom0's. */
+#define SKEW_MS		20
 
 /* Between two attempts to have memory added. */
 #define AHEAD_MS	10000
@@ -61,7 +61,7 @@ static bool is_calm(unsigned long pages)
 {
 	return cagma.attached &&
 	       pages == READ_ONCE(balloon_stats.target_pages) &&
-	       max(si_mem_available(), 0L) >
+	       cagma_available_pages() >
 		       cagma.threshold_pages + SECTION_COST_PAGES;
 }
 
@@ -73,14 +73,15 @@ static bool wants_section(unsigned long pages)
 	       time_after_eq(jiffies, cagma.next_section) && is_calm(pages);
 }
 
-/* Caller holds cagma.lock. Returns whether another look is due after LOOK_MS. */
-static bool look(void)
+/* Caller holds cagma.lock. Who has set another target meanwhile has ended the skew. */
+static void look(void)
 {
 	unsigned long pages = READ_ONCE(balloon_stats.current_pages);
 	unsigned long seen = cagma.seen_pages;
 
 	cagma.seen_pages = pages;
-	if (cagma_hotplug_skew()) {
+	cagma.skew = cagma_hotplug_skew();
+	if (cagma.skew) {
 		skew(0);
 	} else if (is_asleep(pages, seen)) {
 		skew(-1);
@@ -89,19 +90,19 @@ static bool look(void)
 		skew(1);
 		cagma.next_section = jiffies + msecs_to_jiffies(AHEAD_MS);
 	}
-	return cagma.skew;
 }
 
-/* From the sampler. Returns the time to the next look if it is not to be missed, or 0. */
-unsigned int cagma_hotplug_look(void)
+/* From the sampler, every period_ms. Returns the time to the next look, in ms. */
+unsigned int cagma_hotplug_look(unsigned int period_ms)
 {
 	unsigned long flags;
-	bool again;
+	long skewed;
 
 	raw_spin_lock_irqsave(&cagma.lock, flags);
-	again = look();
+	look();
+	skewed = cagma.skew;
 	raw_spin_unlock_irqrestore(&cagma.lock, flags);
-	return again ? LOOK_MS : 0;
+	return skewed ? min_t(unsigned int, SKEW_MS, period_ms) : period_ms;
 }
 
 /* The driver is about to sleep: the sampler comes at once, and not only once. */

@@ -116,7 +116,7 @@ static void sampler(struct timer_list *timer)
 	cagma_mail_poll();
 	cagma_publish(CAGMA_REASON_PERIODIC);
 	cagma_raise(CAGMA_REASON_SAMPLER);
-	wait_ms = cagma_hotplug_look() ?: READ_ONCE(cagma_period_ms);
+	wait_ms = cagma_hotplug_look(READ_ONCE(cagma_period_ms));
 	mod_timer(timer, jiffies + msecs_to_jiffies(wait_ms));
 }
 

@@ -55,7 +55,7 @@ void cagma_publish(enum cagma_reason reason)
  */
 static bool is_short(void)
 {
-	unsigned long soon = max(si_mem_available(), 0L) +
+	unsigned long soon = cagma_available_pages() +
 			     cagma_balloon_incoming_pages();
 
 	return soon < READ_ONCE(cagma.threshold_pages);
