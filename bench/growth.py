@@ -34,17 +34,13 @@ SWAP_MAX = {50: 0, 100: 0, 200: 0, 400: GROWN_PAGES // 100}
 TIGHT_SWAP_RATIO_MAX = 0.05
 
 
-# As docs/cagma.4 says.
-EXTRA = {"bullseye": ",extra=memhp_default_state=online"}
-
-
 def boot(kernel):
     return program.wait_for(
         [PROJECT / "mkimage/run.py", "--script", PROJECT / "bench/growth-dom0.sh",
          "--out", OUT, "--clock", "icount", "--time-limit", "3600",
          "--host-memory", "1664", "--dom0-memory", "512",
          "--in", BUILD / "bench/balloon",
-         "--guest", f"grow,memory=224,maxmem=640,swap=384,kernel={kernel}{EXTRA.get(kernel, '')}",
+         "--guest", f"grow,memory=224,maxmem=640,swap=384,kernel={kernel}",
          "--guest", "donor,memory=512,maxmem=512"])
 
 
@@ -73,17 +69,17 @@ def print_balloon(moves):
               f"{statistics.median(of['first_us']):>16.0f}{len(of['mib_s']):>5}")
 
 
+def swap_bar(what, run, most):
+    swapped = run["swapped_out"]
+    return f"{what}: {swapped} pages swapped out (at most {most})", swapped <= most
+
+
 def judge(all_runs):
-    bars = []
-    for rate in FRESH_RATES:
-        swapped, most = all_runs[f"fresh-cagma-{rate}"]["swapped_out"], SWAP_MAX[rate]
-        bars.append((f"{rate} MiB/s, never grown before: {swapped} pages swapped out "
-                     f"(at most {most})", swapped <= most))
+    bars = [swap_bar(f"{rate} MiB/s, never grown before", all_runs[f"fresh-cagma-{rate}"],
+                     SWAP_MAX[rate]) for rate in FRESH_RATES]
     for rate in RATES:
         run, oracle = all_runs[f"ample-cagma-{rate}"], all_runs[f"ample-oracle-{rate}"]
-        swapped, most = run["swapped_out"], SWAP_MAX[rate]
-        bars.append((f"{rate} MiB/s: {swapped} pages swapped out (at most {most})",
-                     swapped <= most))
+        bars.append(swap_bar(f"{rate} MiB/s", run, SWAP_MAX[rate]))
         if most := TIME_RATIO_MAX.get(rate):
             ratio = run["us"] / oracle["us"]
             bars.append((f"{rate} MiB/s: {ratio:.3f} x the time with all memory "

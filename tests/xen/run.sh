@@ -98,11 +98,9 @@ boot_matrix() {
 
 # A PVH guest that began with less than its maxmem would have memory that is not backed.
 cell() {
-	local memory=192 extra=
+	local memory=192
 	[[ $1 == pv ]] || memory=512
-	# What its balloon adds is to be used at once (docs/cagma.4).
-	[[ $2 != bullseye ]] || extra=,extra=memhp_default_state=online
-	echo "--guest=$1-$2-$3,kind=$1,kernel=$2,vcpus=$3,memory=$memory,maxmem=512,swap=256$extra"
+	echo "--guest=$1-$2-$3,kind=$1,kernel=$2,vcpus=$3,memory=$memory,maxmem=512,swap=256"
 }
 
 # In virtual time: no processor is taken away from a test, and waiting costs nothing.
