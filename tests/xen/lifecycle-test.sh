@@ -320,7 +320,7 @@ pvh_executes_a_kernel() {
 	cagmactl set pvh min=384 >/dev/null || because "cagmactl set failed" || return
 	expect 60 "pvh has all its memory" at_least pvh alloc_kib $((384 * 1024)) || return
 	guest_mark pvh
-	attach_kernel pvh
+	attach_kernel pvh || return
 	guest_run pvh "tar -xf /dev/xvdd -C /tmp; echo KERNEL-\$?"
 	says pvh '^KERNEL-0' 60 || return
 	guest_run pvh "dmesg -n 6; kexec /tmp/vmlinuz /tmp/guest.initramfs \"\$(cat /proc/cmdline)\""
@@ -336,7 +336,7 @@ attach_kernel() {
 	local loop
 	loop=$(losetup --find --show --read-only "$CAGMA_IN/kernel.tar")
 	xl block-attach "$1" "format=raw,vdev=xvdd,access=ro,script=block-plain,target=$loop"
-	poll 10 has_kernel "$1"
+	expect 10 "$1 has the disk" has_kernel "$1"
 }
 
 has_kernel() {
