@@ -3,6 +3,8 @@
 #ifndef CAGMA_KMOD_H
 #define CAGMA_KMOD_H
 
+#include <linux/minmax.h>
+#include <linux/mm.h>
 #include <linux/types.h>
 #include <linux/spinlock.h>
 #include <linux/timer.h>
@@ -83,7 +85,12 @@ extern struct cagma_stats cagma_stats;
 
 /* counters.c: fills all memory counters of a sample; any context but NMI. */
 void cagma_counters_read(struct cagma_sample *sample);
-unsigned long cagma_available_pages(void);
+
+/* Linux's estimate is below 0 when the reserves are in use. Any context but NMI. */
+static inline unsigned long cagma_available_pages(void)
+{
+	return max(si_mem_available(), 0L);
+}
 
 /* publish.c */
 void cagma_publish(enum cagma_reason reason);

@@ -60,11 +60,6 @@ static u64 file_pages(u64 shmem)
 	return cached > other ? cached - other : 0;
 }
 
-unsigned long cagma_available_pages(void)
-{
-	return max(si_mem_available(), 0L);
-}
-
 void cagma_counters_read(struct cagma_sample *sample)
 {
 	events_read(sample);
