@@ -52,6 +52,7 @@ static void free_list(void *made)
 #undef run
 
 #include "life.h"
+#include "sync.h"
 
 #define READERS		3
 #define GUESTS		8
@@ -59,6 +60,7 @@ static void free_list(void *made)
 #define LINGER_US	200
 #define STORMS		2
 #define STORM_ROUNDS	2000
+#define DESTROYED	50
 
 static atomic_bool over;
 
@@ -208,6 +210,55 @@ static void test_R12_storm_of_kicks_starves_nobody(void **state)
 	assert_true(worst_ns < 100 * MS);
 }
 
+/* ---- L4 ---- */
+
+/* What it publishes is of no use: that it changes while it is copied is. */
+static void *publish(void *arg)
+{
+	struct fake_guest *g = arg;
+	struct cagma_sample sample = fake_guest_look(g, CAGMA_REASON_PERIODIC);
+
+	while (!atomic_load(&over))
+		cagma_sample_write(g->page, g->head++, &sample);
+	return NULL;
+}
+
+static void kick_and_serve(struct fake_guest *g)
+{
+	if (served(g))
+		fake_guest_kick(g);
+	fake_clock_advance(STEP);
+	serve();
+}
+
+/* Xen keeps the page until dom0 lets go, which it does: nothing is read after that. */
+static void test_L4_destroyed_while_its_page_is_copied(void **state)
+{
+	struct fake_guest *g;
+	uint64_t seed = 1, lost = 0, rounds;
+	pthread_t thread;
+
+	(void)state;
+	for (uint16_t i = 0; i < DESTROYED; i++) {
+		g = add((uint16_t)(5 + i), 512 * MIB);
+		run(S);
+		assert_non_null(served(g));
+		atomic_store(&over, false);
+		assert_int_equal(pthread_create(&thread, NULL, publish, g), 0);
+		for (rounds = unit_random_below(&seed, 32); rounds; rounds--)
+			kick_and_serve(g);
+		lost += served(g) ? served(g)->source->lost : 0;
+		fake_guest_destroy(g);
+		for (rounds = S / STEP; rounds; rounds--)
+			kick_and_serve(g);
+		atomic_store(&over, true);
+		pthread_join(thread, NULL);
+		assert_null(served(g));
+		assert_int_equal(fake_mappings(), 0);
+	}
+	assert_true(lost > 0);	/* the guest was at work meanwhile */
+}
+
 /* ---- C4 ---- */
 
 /* The store's thread is in a call that doesn't return: the loop sees that. */
@@ -234,6 +285,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		RUNNING(test_R11_churn_leaves_no_backlog),
 		RUNNING(test_R12_storm_of_kicks_starves_nobody),
+		RUNNING(test_L4_destroyed_while_its_page_is_copied),
 		RUNNING(test_C4_silent_xenstored_is_an_alarm),
 	};
 
