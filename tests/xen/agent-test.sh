@@ -204,7 +204,7 @@ test_G30_agent_takes_over_when_the_module_goes() {
 	says one 'TAKEN-0' 120 &&
 		expect 20 "one is answered" at_least one answered $((answered + 1)) || return
 	give_memory_back one
-	guest_run one "insmod /lib/cagma/cagma.ko"
+	guest_run one "insmod /run/cagma.ko"
 	expect 30 "one is served by its page" transport_is one page &&
 		expect 30 "its agent is beside it" beside_is one vchan
 }

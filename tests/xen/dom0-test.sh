@@ -223,7 +223,7 @@ test_L1_module_unloads_and_loads_again() {
 	says pv '^RMMOD-0' 30 || return
 	expect 5 "cagmad lets go" is_gone pv || return
 	! offer pv || because "the offer is still there" || return
-	guest_run pv "insmod /lib/cagma/cagma.ko"
+	guest_run pv "insmod /run/cagma.ko"
 	expect 15 "pv is live again" is_live pv
 }
 

@@ -10,8 +10,7 @@
 
 parameters=/sys/module/cagma/parameters
 debug=/sys/kernel/debug
-module=/lib/cagma/$(uname -r)/cagma.ko
-[ -e "$module" ] || module=/lib/cagma/cagma.ko
+module=/run/cagma.ko
 
 is_attached() {
 	[ "$(cat $parameters/attachments)" -ge 1 ]

@@ -242,7 +242,7 @@ test_S5_page_opens_and_closes_all_the_time() {
 # R5, R6: what the module needs is all taken, by others in its own guest.
 load_in_evil() {
 	guest_mark evil
-	guest_run evil "insmod /lib/cagma/cagma.ko; echo INSMOD-\$?"
+	guest_run evil "insmod /run/cagma.ko; echo INSMOD-\$?"
 }
 
 # Without the module, evil is as it was.
@@ -254,7 +254,7 @@ unload_in_evil() {
 # Nor can its disk be read without grants: what is needed then is read before.
 test_R5_no_grants_left_in_the_guest() {
 	guest_mark evil
-	guest_run evil "dmesg -n 8; insmod /lib/cagma/cagma.ko && rmmod cagma; echo READ-\$?"
+	guest_run evil "dmesg -n 8; insmod /run/cagma.ko && rmmod cagma; echo READ-\$?"
 	says evil 'READ-0' 20 && expect 20 "evil is away" evil_is_away || return
 	guest_run evil "echo grants >/sys/module/hostile/parameters/play"
 	says evil 'hostile: [0-9]+ grants are taken' 20 || return
@@ -427,7 +427,7 @@ test_D6_dom0_never_reads() {
 test_D7_page_stays_mapped_over_an_unload() {
 	attack hold 20 || return
 	guest_mark two
-	guest_run two "rmmod cagma; echo RMMOD-\$?; insmod /lib/cagma/cagma.ko; echo INSMOD-\$?"
+	guest_run two "rmmod cagma; echo RMMOD-\$?; insmod /run/cagma.ko; echo INSMOD-\$?"
 	says two '^RMMOD-0' 30 && says two '^INSMOD-0' 30 && two_is_well &&
 		attack_is_over && two_is_well
 }
@@ -446,7 +446,7 @@ test_D9_garbage_in_the_nodes_that_the_guest_reads() {
 		says two '^RMMOD-0' 30 || return
 		xenstore-write "$node" "$value"
 		guest_mark two
-		guest_run two "insmod /lib/cagma/cagma.ko; sleep 1; echo LOADED"
+		guest_run two "insmod /run/cagma.ko; sleep 1; echo LOADED"
 		says two '^LOADED' 30 || return
 		xenstore-write "$node" "$good"
 	done

@@ -63,7 +63,7 @@ test_guests_are_well() {
 test_L1_module_is_loaded_and_unloaded_under_load() {
 	busy pv
 	guest_mark pv
-	guest_run pv "for i in 1 2 3 4 5; do rmmod cagma && sleep 0.3 && insmod /lib/cagma/cagma.ko && sleep 0.7 || echo FAILED; done; echo FIVE"
+	guest_run pv "for i in 1 2 3 4 5; do rmmod cagma && sleep 0.3 && insmod /run/cagma.ko && sleep 0.7 || echo FAILED; done; echo FIVE"
 	says pv '^FIVE' 120 || return
 	calm pv
 	! grep -q '^FAILED' "$(guest_log pv)" || because "rmmod or insmod failed" || return

@@ -15,10 +15,6 @@ readonly -A RELEASE=([bullseye]=5.10. [bookworm]=6.1. [trixie]=6.12.)
 readonly MOST_SWAPPED=2000
 readonly BOOTED_KIB=$((192 * 1024)) GROWN_KIB=$((300 * 1024)) SMALL_KIB=$((220 * 1024))
 
-# In the guest: loads the module of its kernel.
-# shellcheck disable=SC2016
-readonly INSMOD='m=/lib/cagma/$(uname -r)/cagma.ko; [ -e $m ] || m=/lib/cagma/cagma.ko; insmod $m'
-
 # Nothing of one cell is to wait for another's grace time.
 cat >"$config" <<-END
 	grace_ms = 1000;
@@ -99,7 +95,7 @@ module_is_reloaded() {
 	guest_run "$1" "rmmod cagma; echo RMMOD-\$?"
 	says "$1" '^RMMOD-0' 30 && expect 5 "cagmad lets go" is_gone "$1" || return
 	! offer "$1" || because "the offer is still there" || return
-	guest_run "$1" "$INSMOD"
+	guest_run "$1" "insmod /run/cagma.ko"
 	expect 20 "it is live again" is_live "$1" && is_answered "$1" &&
 		expect 30 "it is there to the page" is_exact "$1"
 }
