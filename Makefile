@@ -9,6 +9,7 @@
 # make lint       what static analysis has to say (nothing, it should be)
 # make test-cycles  CYCLES loads and unloads of the module (1000); KERNEL=debug:
 #                 under a kernel that looks for leaks and locking errors
+# make test-debug what dom0 does to a guest, and what happens to it, under that kernel
 # make bench-guest  what the module costs the guest that loads it
 # make bench-growth how fast the stock balloon is, and how a program fares that takes
 #                 memory at a steady rate; KERNEL=bullseye or trixie: on that one
@@ -78,7 +79,7 @@ XEN_LIBS := -lxenctrl -lxencall -lxengnttab -lxenevtchn -lxenstore -lxenvchan -l
 
 CORE_OBJS := $(CORE:%=$(BUILD)/obj/dom0/%.o)
 
-.PHONY: all check check-unit test test-dkms test-xen test-matrix test-cycles suites debug-module bench-latency bench-scale bench-pass bench-attacks bench-guest bench-growth bench-creates demo images base module lint model install install-guest install-dkms clean
+.PHONY: all check check-unit test test-dkms test-xen test-matrix test-cycles test-debug suites debug-module bench-latency bench-scale bench-pass bench-attacks bench-guest bench-growth bench-creates demo images base module lint model install install-guest install-dkms clean
 
 # The guest's agent; it has the daemon's clock and notifications.
 AGENT := agent balloon channel event link print proc process
@@ -344,6 +345,12 @@ $(BUILD)/guest/usr/bin/failload: $(BUILD)/obj/tests/hostile/failload.o
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(CFLAGS) -static -o $@ $^
+
+# A dom0 that attacks, and what happens to domains, as the debug kernel sees it.
+test-debug: packages-run debug-module $(ATTACK) $(KEXEC) $(BUILD)/bench/cagma-sim
+	$(Q)$(MAKE) --no-print-directory $(BUILD)/tests/kernel.tar
+	$(Q)mkimage/images.sh guest
+	$(Q)KERNEL=debug tests/xen/run.sh lifecycle hostile
 
 test-cycles: packages-run images $(BUILD)/bench/cagma-sim $(BUILD)/guest/usr/bin/failload \
 		$(BUILD)/guest/usr/bin/raise $(if $(filter debug,$(KERNEL)),debug-module)

@@ -4,7 +4,7 @@
 # debug-kernel.sh: builds a guest kernel from Debian's linux-source that looks
 # for use after free, locking errors and leaks, and links it with its build
 # tree as build/images/debug. Kept in the cache, named after what goes into it.
-# Takes a quarter of an hour on two cores.
+# Takes half an hour on two processors.
 #
 # Linux 6.1 has no KASAN for PV guests: xen_start_kernel() and what it calls look
 # at the shadow before there is one. Freed pages are unmapped instead and freed
@@ -26,7 +26,7 @@ readonly OPTIONS=(
 	HYPERVISOR_GUEST PARAVIRT XEN XEN_PV HVC_DRIVER HVC_XEN
 	XEN_BLKDEV_FRONTEND XEN_BALLOON XEN_SYS_HYPERVISOR SYSVIPC NAMESPACES ADVISE_SYSCALLS MEMBARRIER
 	COMPAT_32BIT_TIME VM_EVENT_COUNTERS UNIX NET PERF_EVENTS
-	DEBUG_KERNEL DEBUG_FS DEBUG_INFO_NONE PROVE_LOCKING
+	HOTPLUG_CPU DEBUG_KERNEL DEBUG_FS DEBUG_INFO_NONE PROVE_LOCKING
 	SLUB_DEBUG SLUB_DEBUG_ON DEBUG_PAGEALLOC DEBUG_PAGEALLOC_ENABLE_DEFAULT
 	PAGE_POISONING PAGE_OWNER DEBUG_VM DEBUG_STACK_USAGE SCHED_STACK_END_CHECK
 	DEBUG_ATOMIC_SLEEP DEBUG_KMEMLEAK DEBUG_OBJECTS DEBUG_OBJECTS_FREE
