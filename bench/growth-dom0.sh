@@ -83,7 +83,7 @@ balloon() {
 			"$CAGMA_IN/balloon" "$(guest_domid grow)" -$mib
 			sleep 2
 		done
-	done >>"$CAGMA_OUT/balloon"
+	done >"$CAGMA_OUT/balloon"
 }
 
 ample() {

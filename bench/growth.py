@@ -35,7 +35,6 @@ TIGHT_SWAP_RATIO_MAX = 0.05
 
 
 def boot(kernel):
-    (OUT / "balloon").unlink(missing_ok=True)
     return program.wait_for(
         [PROJECT / "mkimage/run.py", "--script", PROJECT / "bench/growth-dom0.sh",
          "--out", OUT, "--clock", "icount", "--time-limit", "3600",
