@@ -71,8 +71,8 @@ arrange() {
 	taskset -p -c "$OTHER_CPU" $$ >/dev/null
 }
 
-# run_begin GUEST PHASE ROUTE GROUPS SMALL LARGE INTERVAL_US: a run of trials, as
-# bench/reaction/trial.c says. Its lines are on the guest's console when run_end()
+# run_begin GUEST PHASE ROUTE ROUNDS GROUPS SMALL LARGE INTERVAL_US: a run of trials,
+# as bench/reaction/trial.c says. Its lines are on the guest's console when run_end()
 # returns.
 run_begin() {
 	local command="echo '${*:3}' >/sys/module/reaction/parameters/run"
@@ -115,7 +115,7 @@ mark() {
 
 # floor_begin PHASE PINGS
 floor_begin() {
-	run_begin floor "$1" floor 1 "$2" 0 "$FLOOR_INTERVAL_US"
+	run_begin floor "$1" floor 1 1 "$2" 0 "$FLOOR_INTERVAL_US"
 }
 
 floor_end() {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Trials: memory is taken into use, dom0 is asked for as much, and what comes of it
- * is watched. What was taken is kept until the end of a group, and then given back.
+ * is watched. What was taken is kept until the end of a round, and then given back.
  *
- *   echo "ROUTE GROUPS SMALL LARGE INTERVAL_US" >/sys/module/reaction/parameters/run
+ *   echo "ROUTE ROUNDS GROUPS SMALL LARGE INTERVAL_US" >/sys/module/reaction/parameters/run
  *   cat /proc/reaction
  *
- * A group is SMALL trials of 4 MiB, and LARGE ones that are satisfied when 64 MiB have
- * come. /proc/reaction has a line for each trial: nanoseconds from asking until the
+ * A round is GROUPS of SMALL trials of 4 MiB, and LARGE ones that are satisfied when
+ * 64 MiB have come. /proc/reaction has a line for each trial: nanoseconds from asking until the
  * target was applied, until the first page, until satisfied; - is "not asked for", and
  * lost "not within 5 s".
  */
@@ -39,6 +39,11 @@
 #define REST_MS		20
 #define REST_STEPS	25
 #define REST_STEPS_MAX	6000
+
+struct plan {
+	unsigned int rounds, groups, small, large;
+	unsigned int interval_us;	/* between two trials, and up to an eighth more */
+};
 
 static struct reaction_trial trials[TRIALS_MAX];
 static unsigned int taken;
@@ -156,50 +161,61 @@ static int try_some(const struct reaction_route *route, unsigned int count,
 
 /* ---- a run ---- */
 
-static int run_group(const struct reaction_route *route, unsigned int small,
-		     unsigned int large, unsigned int interval_us)
+static int run_round(const struct reaction_route *route, const struct plan *plan)
 {
 	static struct reaction_trial first;
 	unsigned long before = READ_ONCE(balloon_stats.current_pages);
+	unsigned int i;
 	int err = 0;
 
 	if (route->moves)
-		err = try(route, FIRST_PAGES, interval_us, &first);
-	if (!err)
-		err = try_some(route, small, SMALL_PAGES, interval_us);
-	if (!err)
-		err = try_some(route, large, LARGE_PAGES, interval_us);
+		err = try(route, FIRST_PAGES, plan->interval_us, &first);
+	for (i = 0; i < plan->groups && !err; i++) {
+		err = try_some(route, plan->small, SMALL_PAGES, plan->interval_us);
+		if (!err)
+			err = try_some(route, plan->large, LARGE_PAGES,
+				       plan->interval_us);
+	}
 	if (!err && route->moves)
 		err = come_to_rest(route, before + REST_PAGES);
 	give_back();
 	return err;
 }
 
-static int run(const struct reaction_route *route, unsigned int groups,
-	       unsigned int small, unsigned int large, unsigned int interval_us)
+static int run(const struct reaction_route *route, const struct plan *plan)
 {
+	unsigned int i;
 	int err = 0;
 
 	if (route->moves)
 		err = come_to_rest(route, ULONG_MAX);
-	while (!err && groups--)
-		err = run_group(route, small, large, interval_us);
+	for (i = 0; i < plan->rounds && !err; i++)
+		err = run_round(route, plan);
 	return err;
+}
+
+static bool plan_is_valid(const struct plan *plan)
+{
+	u64 most = TRIALS_MAX;
+
+	return plan->rounds && plan->rounds <= most && plan->groups &&
+	       plan->groups <= most && plan->small <= most && plan->large <= most &&
+	       (u64)plan->rounds * plan->groups <= most &&
+	       (u64)plan->rounds * plan->groups * (plan->small + plan->large) <=
+	       most && plan->interval_us && plan->interval_us <= USEC_PER_SEC;
 }
 
 /* Serialised, like all accesses to the parameters of a module. */
 static int run_set(const char *val, const struct kernel_param *kp)
 {
-	unsigned int groups, small, large, interval_us;
 	const struct reaction_route *route;
+	struct plan plan;
 	char name[16];
 	int err = 0;
 
-	if (sscanf(val, "%15s %u %u %u %u", name, &groups, &small, &large,
-		   &interval_us) != 5 ||
-	    !groups || groups > TRIALS_MAX || small > TRIALS_MAX ||
-	    large > TRIALS_MAX || groups * (small + large) > TRIALS_MAX ||
-	    !interval_us || interval_us > USEC_PER_SEC)
+	if (sscanf(val, "%15s %u %u %u %u %u", name, &plan.rounds, &plan.groups,
+		   &plan.small, &plan.large, &plan.interval_us) != 6 ||
+	    !plan_is_valid(&plan))
 		return -EINVAL;
 	route = reaction_route_find(name);
 	if (!route)
@@ -209,7 +225,7 @@ static int run_set(const char *val, const struct kernel_param *kp)
 		err = route->begin();
 	if (err)
 		return err;
-	err = run(route, groups, small, large, interval_us);
+	err = run(route, &plan);
 	if (err)
 		pr_err("route %s ended after %u trials: error %d\n", name,
 		       taken, err);
@@ -221,7 +237,7 @@ static int run_set(const char *val, const struct kernel_param *kp)
 static const struct kernel_param_ops run_ops = { .set = run_set };
 
 module_param_cb(run, &run_ops, NULL, 0200);
-MODULE_PARM_DESC(run, "ROUTE GROUPS SMALL LARGE INTERVAL_US: measure; see /proc/reaction");
+MODULE_PARM_DESC(run, "ROUTE ROUNDS GROUPS SMALL LARGE INTERVAL_US: measure; see /proc/reaction");
 
 /* ---- what came of it ---- */
 
