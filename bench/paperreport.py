@@ -103,6 +103,13 @@ def step_figures(guest, step, conf):
     }
 
 
+def demand_mib(guest, working):
+    """The most that a guest had in use and had swapped out since the work began."""
+    before = counter_at(guest.samples, "swap_out", 0)
+    return max((s["alloc_kib"] - s["avail_kib"]) / 1024 + (s["swap_out"] - before) / 256
+               for s in working)
+
+
 def guest_figures(guest, seconds, conf):
     working = [s for s in guest.samples if 0 <= s["t_s"] <= seconds]
     return {
@@ -111,6 +118,7 @@ def guest_figures(guest, seconds, conf):
         "task_means_ms": [rounded(value) for value in task_means(guest.memory)],
         "min_allocated_mib": rounded(min(s["alloc_kib"] for s in working) / 1024, 1),
         "min_target_mib": rounded(min(s["target_kib"] for s in working) / 1024, 1),
+        "demand_mib": rounded(demand_mib(guest, working), 1),
         "samples": len(working),
         "killed": guest.killed,
         "corrupt_pages": guest.corrupt_pages,
@@ -150,6 +158,11 @@ def swap_total(run):
     return total(run, "swap_out_pages") + total(run, "swap_in_pages")
 
 
+def in_memory_mib(run):
+    """What the peaks of demand come to, less what had to go out for them."""
+    return total(run, "demand_mib") - total(run, "swap_out_pages") / 256
+
+
 def rounds_done(run):
     return sum(g["memory_residence_ms"]["n"] - g["memory_residence_ms"]["cut"]
                for g in run["guests"])
@@ -167,6 +180,9 @@ METRICS = (
     ("swap_out", "pages swapped out", 0, "less", lambda r: total(r, "swap_out_pages")),
     ("swap_in", "pages swapped in", 0, "less", lambda r: total(r, "swap_in_pages")),
     ("swap", "pages swapped, both ways", 0, "less", swap_total),
+    ("demand", "used and swapped out, peaks of all guests, MiB", 0, None,
+     lambda r: total(r, "demand_mib")),
+    ("in_memory", "of that in memory, MiB", 0, "more", in_memory_mib),
     ("iops", "disk guest's requests per second", 1, "more", report.total_iops),
     ("min_mib", "least memory of any guest, MiB", 1, None,
      lambda r: min(g["min_allocated_mib"] for g in r["guests"])),

@@ -122,6 +122,14 @@ class PaperTest(Runs):
         self.assertEqual(vm3["memory_residence_ms"]["n"], 1)
         self.assertEqual(vm1["min_allocated_mib"], 128)
 
+    def test_demand_is_what_is_used_and_what_went_out_for_it(self):
+        run = self.run_of(self.build(), "ample", "static")
+        vm1 = run["guests"][0]
+        self.assertAlmostEqual(vm1["demand_mib"], 320 + SWAPPED["static"] / 256, 1)
+        self.assertAlmostEqual(paperreport.in_memory_mib(run),
+                               sum(g["demand_mib"] for g in run["guests"])
+                               - SWAPPED["static"] / 256)
+
     def test_steps_have_their_rounds_and_their_swap(self):
         vm1, _, vm3 = self.run_of(self.build(), "ample", "cagma")["guests"]
         first, last = vm1["steps"]
