@@ -60,6 +60,8 @@ main() {
 	guest_create_all
 	guest_run evil "insmod /lib/cagma/hostile.ko"
 	serve one two
+	arrange one two floor	# evil runs where Xen puts it
+	pin "$ANSWER_CPU" cagmad echo
 	measure quiet
 	for attack in $ATTACKS; do
 		guest_run evil "echo none >/sys/module/hostile/parameters/play; sleep 1; echo $attack >/sys/module/hostile/parameters/play"

@@ -25,8 +25,10 @@ OUT = BUILD / "bench" / "attacks"
 ATTACKS = ("honest", "magic", "gref-unused", "port-unused", "revoked", "odd", "race",
            "ones", "backwards", "jump", "head-back", "scribble", "mailbox", "unknown",
            "full-ring", "busy", "storm", "distress", "idle", "empty", "time", "close")
-PHASE_S = 20
-FLOOR_PINGS = 200
+PHASE_S = 30
+# As many of the bare channel's answers as of the two guests', which ask ten times a second.
+FLOOR_INTERVAL_US = 50000
+FLOOR_PINGS = PHASE_S * 1_000_000 // FLOOR_INTERVAL_US
 # p99 against that in quiet, or a bare channel's under the same attack.
 QUIET_RATIO_MAX = 2.0
 FLOOR_RATIO_MAX = 1.5
@@ -50,7 +52,7 @@ def boot(attacks):
     OUT.mkdir(parents=True, exist_ok=True)
     conf = OUT / "attacks.conf"
     conf.write_text(f"ATTACKS='{' '.join(attacks)}'\nPHASE_S={PHASE_S}\n"
-                    f"FLOOR_PINGS={FLOOR_PINGS}\n")
+                    f"FLOOR_PINGS={FLOOR_PINGS}\nFLOOR_INTERVAL_US={FLOOR_INTERVAL_US}\n")
     return reaction.boot_honest("bench/attacks-dom0.sh", OUT, "--in", conf,
                                 "--guest", "evil,memory=128,maxmem=192,extra=cagma=off")
 
