@@ -7,9 +7,9 @@
 # make test-matrix  the module on every kernel, Xen and kind of guest, with a table
 # make suites     what that boots besides: other Debian suites' kernels and Xen
 # make lint       what static analysis has to say (nothing, it should be)
-# make test-cycles  CYCLES loads and unloads of the module (1000); KERNEL=debug:
-#                 under a kernel that looks for leaks and locking errors
-# make test-debug what dom0 does to a guest, and what happens to it, under that kernel
+# make test-cycles  CYCLES loads and unloads of the module (1000); KERNEL=debug or kasan:
+#                 under a kernel that looks for leaks, locking errors, use after free
+# make test-debug what dom0 does to a guest, and what happens to it, under "debug"
 # make bench-guest  what the module costs the guest that loads it
 # make bench-growth how fast the stock balloon is, and how a program fares that takes
 #                 memory at a steady rate; KERNEL=bullseye or trixie: on that one
@@ -79,7 +79,7 @@ XEN_LIBS := -lxenctrl -lxencall -lxengnttab -lxenevtchn -lxenstore -lxenvchan -l
 
 CORE_OBJS := $(CORE:%=$(BUILD)/obj/dom0/%.o)
 
-.PHONY: all check check-unit test test-dkms test-xen test-matrix test-cycles test-debug suites debug-module bench-latency bench-scale bench-pass bench-attacks bench-guest bench-growth bench-creates demo images base module lint model install install-guest install-dkms clean
+.PHONY: all check check-unit test test-dkms test-xen test-matrix test-cycles test-debug suites bench-latency bench-scale bench-pass bench-attacks bench-guest bench-growth bench-creates demo images base module lint model install install-guest install-dkms clean
 
 # The guest's agent; it has the daemon's clock and notifications.
 AGENT := agent balloon channel event link print proc process
@@ -330,14 +330,16 @@ test: packages-codegen packages-model packages-dkms
 		"$(MAKE) --no-print-directory guard" \
 		"$(MAKE) --no-print-directory test-xen"
 
-# The debug kernel's module, beside Debian's in the guest image.
-DEBUG_KDIR := $(CURDIR)/$(BUILD)/images/debug
-debug-module: images
-	$(Q)mkimage/debug-kernel.sh
-	$(Q)rm -rf $(BUILD)/module-debug && mkdir -p $(BUILD)/module-debug
-	$(Q)cp -r kmod shared $(BUILD)/module-debug/
-	$(Q)$(MAKE) -s -C $(DEBUG_KDIR) M=$(CURDIR)/$(BUILD)/module-debug/kmod modules
-	$(Q)install -D $(BUILD)/module-debug/kmod/cagma.ko $(BUILD)/guest/lib/cagma/$$(cat $(DEBUG_KDIR)/include/config/kernel.release)/cagma.ko
+# The module for a kernel of debug-kernel.sh's, beside Debian's in the guest image.
+DEBUG_MODULES := debug-module kasan-module
+.PHONY: $(DEBUG_MODULES)
+$(DEBUG_MODULES): KDIR = $(CURDIR)/$(BUILD)/images/$(@:-module=)
+$(DEBUG_MODULES): %-module: images
+	$(Q)mkimage/debug-kernel.sh $*
+	$(Q)rm -rf $(BUILD)/module-$* && mkdir -p $(BUILD)/module-$*
+	$(Q)cp -r kmod shared $(BUILD)/module-$*/
+	$(Q)$(MAKE) -s -C $(KDIR) M=$(CURDIR)/$(BUILD)/module-$*/kmod modules
+	$(Q)install -D $(BUILD)/module-$*/kmod/cagma.ko $(BUILD)/guest/lib/cagma/$$(cat $(KDIR)/include/config/kernel.release)/cagma.ko
 
 CYCLES ?= 1000
 KERNEL ?= stock
@@ -353,7 +355,7 @@ test-debug: packages-run debug-module $(ATTACK) $(KEXEC) $(BUILD)/bench/cagma-si
 	$(Q)KERNEL=debug tests/xen/run.sh lifecycle hostile
 
 test-cycles: packages-run images $(BUILD)/bench/cagma-sim $(BUILD)/guest/usr/bin/failload \
-		$(BUILD)/guest/usr/bin/raise $(if $(filter debug,$(KERNEL)),debug-module)
+		$(BUILD)/guest/usr/bin/raise $(filter $(KERNEL)-module,$(DEBUG_MODULES))
 	$(Q)install tests/xen/guest-cycles.sh $(BUILD)/guest/lib/cagma/
 	$(Q)mkimage/images.sh guest
 	$(Q)CYCLES=$(CYCLES) KERNEL=$(KERNEL) tests/xen/run.sh cycles

@@ -30,6 +30,8 @@ QEMU = "qemu-system-x86_64"
 OWN_SUITE = "bookworm"
 HOSTS = [OWN_SUITE, "trixie"]
 KERNELS = [*HOSTS, "bullseye"]
+# Of debug-kernel.sh: all their drivers are built in.
+DEBUG_KERNELS = ["debug", "kasan"]
 # What a kernel adds to a guest is to be used at once (docs/cagma.4).
 KERNEL_WORDS = {"bullseye": " memhp_default_state=online"}
 
@@ -105,7 +107,7 @@ class Guest:
         self.maxmem = self.maxmem or self.memory
         if self.kind not in ("pv", "pvh"):
             raise argparse.ArgumentTypeError(f"guest {self.name}: kind is pv or pvh")
-        if self.kernel not in ("stock", "debug", *KERNELS):
+        if self.kernel not in ("stock", *DEBUG_KERNELS, *KERNELS):
             raise argparse.ArgumentTypeError(f"guest {self.name}: there is no kernel {self.kernel}")
         if min(self.memory, self.vcpus) < 1 or min(self.swap, self.data) < 0:
             raise argparse.ArgumentTypeError(f"guest {self.name}: sizes must be positive")
@@ -115,9 +117,8 @@ class Guest:
             raise argparse.ArgumentTypeError(f"guest {self.name}: extra cannot be quoted")
 
     def kernel_lines(self):
-        # The debug kernel has all its drivers built in.
-        if self.kernel == "debug":
-            return ['kernel = "/cagma/in/vmlinux.boot"']
+        if self.kernel in DEBUG_KERNELS:
+            return [f'kernel = "/cagma/in/kernels/{self.kernel}/vmlinux.boot"']
         folder = "/boot" if self.kernel == "stock" else f"/cagma/in/kernels/{self.kernel}"
         return [f'kernel = "{folder}/vmlinux"', f'ramdisk = "{folder}/guest.initramfs"']
 
@@ -160,7 +161,7 @@ def parse_arguments():
     add("--guest", type=Guest.parse, action="append", default=[], dest="guests",
         metavar="NAME,KEY=VALUE,...",
         help="keys: kind=pv|pvh memory maxmem swap data (MiB) vcpus "
-             f"kernel=stock|debug|{'|'.join(KERNELS)} extra (repeatable)")
+             f"kernel={'|'.join(['stock', *DEBUG_KERNELS, *KERNELS])} extra (repeatable)")
     add("--host", choices=HOSTS, default=OWN_SUITE,
         help=f"the Debian suite of Xen and dom0 (default: {OWN_SUITE})")
     add("--clock", choices=["wall", "icount"], default="wall",
@@ -213,7 +214,11 @@ def dom0_programs(suite):
 
 
 def other_kernels(arguments):
-    return sorted({guest.kernel for guest in arguments.guests} - {"stock", "debug"})
+    return sorted({guest.kernel for guest in arguments.guests} & set(KERNELS))
+
+
+def debug_kernels(arguments):
+    return sorted({guest.kernel for guest in arguments.guests} & set(DEBUG_KERNELS))
 
 
 def needed_files(arguments):
@@ -230,9 +235,9 @@ def read_versions(arguments):
         others = {arguments.host, *other_kernels(arguments)} != {OWN_SUITE}
         target = "suites" if others else "images"
         raise RunError("usage", f"the images are missing: run `make {target}`")
-    if any(guest.kernel == "debug" for guest in arguments.guests) and not (
-            IMAGES / "debug" / "vmlinux.boot").exists():
-        raise RunError("usage", "there is no debug kernel: run mkimage/debug-kernel.sh")
+    for kind in debug_kernels(arguments):
+        if not (IMAGES / kind / "vmlinux.boot").exists():
+            raise RunError("usage", f"there is no {kind} kernel: run mkimage/debug-kernel.sh {kind}")
     if not shutil.which(QEMU):
         raise RunError("usage", f"{QEMU} is missing: install qemu-system-x86")
     lines = (suite_images(arguments.host) / "versions").read_text().splitlines()
@@ -265,8 +270,10 @@ def stage(arguments, partitions):
     if programs.is_dir():
         for path in programs.iterdir():
             copy_into(share / "bin", path)
-    if any(guest.kernel == "debug" for guest in arguments.guests):
-        copy_into(share, IMAGES / "debug" / "vmlinux.boot")
+    for kind in debug_kernels(arguments):
+        folder = share / "kernels" / kind
+        folder.mkdir(parents=True)
+        copy_into(folder, IMAGES / kind / "vmlinux.boot")
     for suite in other_kernels(arguments):
         folder = share / "kernels" / suite
         folder.mkdir(parents=True)

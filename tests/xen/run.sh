@@ -13,12 +13,13 @@ project=$(cd "$here/../.." && pwd)
 # shellcheck source=../report.sh
 . "$here/../report.sh"
 
-# The guest that is put to the test runs the KERNEL stock or debug.
+# The guest that is put to the test runs the KERNEL stock, debug or, as it is PVH, kasan.
 readonly KERNEL=${KERNEL:-stock}
 # The debugging of slabs keeps every call chain that it has ever seen, and a module
 # that is loaded elsewhere has new ones: memory that is gone.
 LINUX=kernel=$KERNEL
-[[ $KERNEL != debug ]] || LINUX+=,extra=stack_depot_disable=on
+[[ $KERNEL == stock ]] || LINUX+=,extra=stack_depot_disable=on
+[[ $KERNEL != kasan ]] || LINUX+=,kind=pvh
 
 # What each scenario boots with.
 boot_dom0() {
