@@ -22,7 +22,7 @@ BUILD = HERE.parent / "build"
 OUT = BUILD / "bench" / "guard"
 EXPECTED = HERE / "guard.json"
 GUEST = "pv,kind=pv,memory=256,maxmem=512,extra=cagma=off"
-# GROUPS SMALL LARGE INTERVAL_US of bench/reaction/trial.c.
+# ROUNDS GROUPS SMALL LARGE INTERVAL_US of bench/reaction/trial.c.
 MOVES, FLOOR = "5 1 10 0 57000", "1 1 100 0 20000"
 FEW, MANY = 64, 256
 N_MIN = 50

@@ -47,10 +47,16 @@ GUESTS = {"pv": "pv,kind=pv,memory=256,maxmem=768,extra=cagma=off",
 GROUP, GROUPS = 11, 4
 ROUNDS = -(-int(os.environ.get("TRIALS", "352")) // (GROUP * GROUPS))
 LARGE = int(os.environ.get("LARGE", "1"))
-PLAN_MOVES = f"{ROUNDS} {GROUPS} {GROUP - LARGE} {LARGE} 57000"
-PLAN_FLOOR = f"1 1 {ROUNDS * GROUPS * GROUP} 0 20000"
-PLAN_TOGETHER = (f"{ROUNDS} {GROUPS} {GROUP - LARGE} {LARGE} 100000",
-                 f"1 1 {ROUNDS * GROUPS * GROUP} 0 100000")
+
+
+def plans(moves_us, floor_us):
+    """As many trials of a route that moves memory as of the floor, so far apart."""
+    return (f"{ROUNDS} {GROUPS} {GROUP - LARGE} {LARGE} {moves_us}",
+            f"1 1 {ROUNDS * GROUPS * GROUP} 0 {floor_us}")
+
+
+PLAN_MOVES, PLAN_FLOOR = plans(57000, 20000)
+PLAN_TOGETHER = plans(100000, 100000)
 CROWD = tuple(f"crowd-{letter}" for letter in "abcdefghijklmnop")
 LOADS = {
     "idle": [],
