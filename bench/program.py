@@ -13,9 +13,13 @@ def end_on_signal(number, _frame):
 def wait_for(command):
     """Its exit status. Ctrl-C reaches the command by itself; it cleans up while we
     wait for it. Whatever else ends us, SIGTERM included, ends it."""
-    signal.signal(signal.SIGTERM, end_on_signal)
+    early = []
+    signal.signal(signal.SIGTERM, lambda number, _frame: early.append(number))
     runner = subprocess.Popen(command)
     try:
+        signal.signal(signal.SIGTERM, end_on_signal)
+        for number in early:    # it ran already, and could not be ended yet
+            raise SystemExit(128 + number)
         return runner.wait()
     except KeyboardInterrupt:
         runner.wait()

@@ -35,7 +35,7 @@ def console(load, route, times, status=0, end=True):
 
 
 def many(ns, count=330, large=30):
-    """Like a run of PLAN_MOVES; applied from `ns` on, 1 us apart."""
+    """Like a run that moves memory; applied from `ns` on, 1 us apart."""
     return [(ns + i * 1000, 3 * ns, 100 * MS if i < large else None) for i in range(count)]
 
 
@@ -57,6 +57,23 @@ class ProgramTest(unittest.TestCase):
             self.assertEqual(waits.wait(10), 128 + signal.SIGTERM)
             waits.stdout.close()
             self.assertEqual(said.read_text(), "ended\n")
+
+
+    def test_whoever_ends_us_while_we_start_it_ends_it(self):
+        run = subprocess.run(
+            [sys.executable, "-c", """
+import os, signal, program
+class Popen(program.subprocess.Popen):
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        os.kill(os.getpid(), signal.SIGTERM)
+    def wait(self):
+        print("ended by", -super().wait(), flush=True)
+program.subprocess.Popen = Popen
+program.wait_for(["sleep", "60"])
+"""],
+            cwd=PROJECT / "bench", stdout=subprocess.PIPE, text=True, timeout=50)
+        self.assertEqual((run.returncode, run.stdout), (128 + signal.SIGTERM, "ended by 15\n"))
 
 
 class DistributionTest(unittest.TestCase):
