@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -122,4 +123,10 @@ void cagma_daemon_signals(void)
 void cagma_daemon_spare_memory(void)
 {
 	mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+}
+
+/* Linux has a priority for each thread, and 0 is the calling one (setpriority(2)). */
+int cagma_daemon_go_first(void)
+{
+	return setpriority(PRIO_PROCESS, 0, -20) ? -errno : 0;
 }

@@ -25,4 +25,10 @@ void cagma_daemon_signals(void);
  */
 void cagma_daemon_spare_memory(void);
 
+/*
+ * The calling thread, and those that it makes from here on, go before all that isn't
+ * real-time. 0, or -errno if neither CAP_SYS_NICE nor RLIMIT_NICE allows it.
+ */
+int cagma_daemon_go_first(void);
+
 #endif

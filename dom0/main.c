@@ -96,6 +96,19 @@ static void pin_resources(void)
 			  strerror(errno));
 }
 
+/*
+ * Who is busy in dom0 must not keep an emergency waiting for its next turn. Only the
+ * loop: the other threads are there already, and have time.
+ */
+static void hurry_loop(void)
+{
+	int err = cagma_daemon_go_first();
+
+	if (err)
+		cagma_log(LOG_WARNING, "cannot go before other processes: %s",
+			  strerror(-err));
+}
+
 static int start(struct cagmad *d, const struct cagma_options *options)
 {
 	int err = open_xen(&d->xen);
@@ -188,6 +201,7 @@ static int run(const struct cagma_options *options)
 	pin_resources();
 	err = start(&d, options);
 	if (!err) {
+		hurry_loop();
 		cagma_daemon_ready();
 		cagma_notify("READY=1");
 		cagma_log(LOG_INFO, "ready, policy %s%s", d.config.policy->name,

@@ -28,6 +28,23 @@ test_page_is_mapped_and_live() {
 		expect 5 "samples are fresh" at_most pv age_ms 400
 }
 
+# nice_of THREAD: of cagmad, "main" or "others", each value once.
+nice_of() {
+	local thread values=
+	for thread in "/proc/$daemon/task"/*; do
+		[[ ($1 == main) == ("${thread##*/}" == "$daemon") ]] || continue
+		values+=$(sed 's/.*) //' "$thread/stat" | cut -d' ' -f17)$'\n'
+	done
+	sort -u <<<"${values%$'\n'}"
+}
+
+test_only_the_loop_goes_before_other_processes() {
+	local loop others
+	loop=$(nice_of main) others=$(nice_of others)
+	[[ $loop == -20 ]] || because "nice is $loop" || return
+	[[ $others == 0 ]] || because "of the other threads it is $others"
+}
+
 test_C6_second_daemon_is_refused() {
 	local said status=0
 	said=$(cagmad 2>&1) || status=$?

@@ -148,10 +148,11 @@ is_answered() {
 
 # ---- the daemon ----
 
-# Without any capability, as its systemd unit has it.
+# Without any capability, as its systemd unit has it; 40 is nice -20.
 start_daemon() {
 	daemons=$((daemons + 1))
 	ulimit -l unlimited
+	ulimit -e 40
 	setpriv --bounding-set=-all --no-new-privs cagmad --config "$config" "$@" \
 		--trace "$CAGMA_OUT/trace-$daemons.jsonl" \
 		--record "$CAGMA_OUT/record.jsonl" 2>>"$CAGMA_OUT/cagmad.log" &
