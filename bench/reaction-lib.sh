@@ -21,11 +21,16 @@ now_s() {
 	echo "$up"
 }
 
-# start_daemon [OPTION...]: cagmad, whose process is $daemon.
+is_ready() {
+	cagmactl status >/dev/null 2>&1
+}
+
+# start_daemon [OPTION...]: cagmad, whose process is $daemon and which can be told to end.
 start_daemon() {
 	cagmad "$@" 2>>"$CAGMA_OUT/cagmad.log" &
 	# shellcheck disable=SC2034	# for the scripts that source this
 	daemon=$!
+	poll 60 is_ready || die "cagmad isn't ready"
 }
 
 # measure_in GUEST: loads the module that measures, and answers its bare channel.

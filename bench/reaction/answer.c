@@ -18,6 +18,7 @@
 
 #include "clock.h"
 #include "config.h"
+#include "daemon.h"
 #include "loop.h"
 #include "pass.h"
 #include "units.h"
@@ -176,6 +177,9 @@ int main(int argc, char **argv)
 
 	if (argc != 3)
 		errx(2, "usage: answer DOMID CONFIG");
+	/* As the daemon's loop does; and the thread of libxenstore's that hears of watches. */
+	if (cagma_daemon_go_first())
+		errx(1, "cannot go before other processes");
 	open_all(&config, argv[2]);
 	find_guest((uint16_t)strtoul(argv[1], NULL, 10));
 	snprintf(store.ask, sizeof(store.ask), "/local/domain/%u/data/ask",

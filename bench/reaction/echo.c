@@ -6,6 +6,7 @@
 #include <err.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include <xenevtchn.h>
 
@@ -25,6 +26,8 @@ int main(int argc, char **argv)
 	if (port < 0)
 		err(1, "port %s of domain %s", argv[2], argv[1]);
 	mlockall(MCL_CURRENT | MCL_FUTURE);
+	if (setpriority(PRIO_PROCESS, 0, -20))
+		err(1, "going before other processes, as cagmad does");
 	while (xenevtchn_pending(events) >= 0) {
 		xenevtchn_unmask(events, (evtchn_port_t)port);
 		xenevtchn_notify(events, (evtchn_port_t)port);
