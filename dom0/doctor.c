@@ -10,6 +10,8 @@
 #include "member.h"
 #include "serve.h"
 
+#define PREEMPT	"/sys/kernel/debug/sched/preempt"
+
 static int complaints;
 static struct json_object *findings;	/* in their order */
 
@@ -99,6 +101,28 @@ static void look_at_devices(void)
 	}
 	if (all)
 		approve("Xen's devices are there");
+}
+
+/*
+ * A hypercall may take long: all memory of a domain is freed in one. Only a preemptible
+ * kernel lets the daemon run meanwhile. `path` says "none (voluntary) full", or isn't
+ * there: debugfs isn't mounted, or the kernel can't be told.
+ */
+static void look_at_preemption(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	char modes[64] = "";
+
+	if (!file)
+		return;
+	if (fgets(modes, sizeof(modes), file)) {
+		if (strstr(modes, "(full)") || strstr(modes, "(lazy)"))
+			approve("dom0's kernel is preemptible");
+		else
+			complain("dom0's kernel is not preemptible: emergencies wait while "
+				 "a domain is created or destroyed; boot it with preempt=full");
+	}
+	fclose(file);
 }
 
 /* Whoever may write there may tell the daemon what to do. */
@@ -197,6 +221,7 @@ struct json_object *cagma_doctor_look(struct json_object *status,
 	findings = json_object_new_array();
 	look_at_devices();
 	look_at_xl(xl_conf);
+	look_at_preemption(PREEMPT);
 	look_at_permissions(cagma_text(status, "config"), run_dir);
 	if (status) {
 		look_at_daemon(status);

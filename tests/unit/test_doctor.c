@@ -115,19 +115,43 @@ static void test_each_trouble_is_named(void **state)
 static void test_missing_daemon_is_a_trouble(void **state)
 {
 	struct json_object *all;
-	int without_devices;
+	int of_the_host;
 
 	(void)state;
 	set_conf("autoballoon=\"off\"\n");
 	begin_looking();
 	look_at_devices();
-	without_devices = complaints;
+	look_at_preemption(PREEMPT);
+	of_the_host = complaints;
 	json_object_put(findings);
 	all = cagma_doctor_look(NULL, path, "/nonexistent");
-	assert_int_equal(cagma_number(all, "complaints"), without_devices + 1);
-	assert_true(cagma_count(all, "findings") > (size_t)without_devices);
+	assert_int_equal(cagma_number(all, "complaints"), of_the_host + 1);
+	assert_true(cagma_count(all, "findings") > (size_t)of_the_host);
 	findings = NULL;
 	json_object_put(all);
+}
+
+static int look_at_modes(const char *modes)
+{
+	set_conf(modes);
+	begin_looking();
+	look_at_preemption(path);
+	return complaints;
+}
+
+static void test_kernel_that_is_not_preemptible_is_found(void **state)
+{
+	(void)state;
+	assert_int_equal(look_at_modes("none (voluntary) full\n"), 1);
+	assert_int_equal(look_at_modes("(none) voluntary full lazy\n"), 1);
+	assert_int_equal(look_at_modes("none voluntary (full)\n"), 0);
+	assert_int_equal(json_object_array_length(findings), 1);
+	assert_int_equal(look_at_modes("full (lazy)\n"), 0);
+	assert_int_equal(look_at_modes(""), 0);
+	begin_looking();
+	look_at_preemption("/nonexistent");
+	assert_int_equal(complaints, 0);
+	assert_int_equal(json_object_array_length(findings), 0);
 }
 
 /* Who can write to them can give himself all memory. */
@@ -161,6 +185,7 @@ int main(void)
 		cmocka_unit_test(test_healthy_daemon_gets_no_complaint),
 		cmocka_unit_test(test_each_trouble_is_named),
 		cmocka_unit_test(test_missing_daemon_is_a_trouble),
+		cmocka_unit_test(test_kernel_that_is_not_preemptible_is_found),
 		cmocka_unit_test(test_files_that_others_may_write_are_found),
 	};
 

@@ -81,6 +81,15 @@ test_M8_autoballoon_is_found() {
 	return $status
 }
 
+# As Debian builds and starts it.
+test_kernel_that_is_not_preemptible_is_found() {
+	local said
+	mount -t debugfs debug /sys/kernel/debug
+	said=$(cagmactl doctor) || :
+	umount /sys/kernel/debug
+	[[ $said == *"warning: dom0's kernel is not preemptible"* ]] || because "doctor said: $said"
+}
+
 test_S4_limits_are_the_toolstacks() {
 	[[ $(cagmactl doctor) != *writable-limits* ]] || because "libxl's guests may write them?" || return
 	xenstore-chmod "/local/domain/$(guest_domid evil)/memory/static-max" n0 "b$(guest_domid evil)" ||
