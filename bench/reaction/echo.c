@@ -31,6 +31,7 @@ int main(int argc, char **argv)
 	while (xenevtchn_pending(events) >= 0) {
 		xenevtchn_unmask(events, (evtchn_port_t)port);
 		xenevtchn_notify(events, (evtchn_port_t)port);
+		__builtin_ia32_pause();	/* as dom0/xen.c does, and for the same reason */
 	}
 	err(1, "waiting for events");
 }
