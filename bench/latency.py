@@ -323,14 +323,16 @@ class Bars:
         cell = self.cells.get(("pv", route, load, "applied"))
         return cell[figure] if cell else None
 
-    def add(self, text, over, under, limit, at_most):
+    def add(self, text, over, under, limit, at_most, least=None):
+        """`least`: what no daemon's figure can be below."""
         if over is None or under is None:
             self.bars.append({"text": f"{text}: not measured", "met": False})
             return
         ratio = over / under
         met = ratio <= limit if at_most else ratio >= limit
+        bound = f"; a bare channel's would be {over / least:.2f}" if least else ""
         self.bars.append({"text": f"{text}: {ratio:.2f} "
-                                  f"(at {'most' if at_most else 'least'} {limit})",
+                                  f"(at {'most' if at_most else 'least'} {limit}{bound})",
                           "ratio": round(ratio, 3), "limit": limit, "met": met})
 
     def judge(self, loads):
@@ -348,7 +350,8 @@ class Bars:
             add(f"{load}: page's p99 to the floor's", value("page", load, "p99_us"),
                 value("floor", load, "p99_us"), LOADED_PAGE_TO_FLOOR_MAX, True)
             add(f"{load}: xenstore's p99 to page's", value("xenstore", load, "p99_us"),
-                value("page", load, "p99_us"), LOADED_STORE_TO_PAGE_MIN, False)
+                value("page", load, "p99_us"), LOADED_STORE_TO_PAGE_MIN, False,
+                value("floor", load, "p99_us"))
         return self.bars
 
 

@@ -291,6 +291,13 @@ class LatencyTest(unittest.TestCase):
         self.assertTrue(self.bar("xenstore's p99", store_ns=30 * MS, **ns)["met"])
         self.assertFalse(self.bar("xenstore's p99", store_ns=10 * MS, **ns)["met"])
 
+    def test_bar_says_what_no_daemon_could_do_better(self):
+        text = self.bar("xenstore's p99", load="create_loop", floor_ns=MS, page_ns=MS,
+                        store_ns=10 * MS)["text"]
+        bare = reaction.Distribution.of([each[0] / 1000 for each in floor(MS)]).p99_us
+        store = reaction.Distribution.of([each[0] / 1000 for each in many(10 * MS)]).p99_us
+        self.assertIn(f"a bare channel's would be {store / bare:.2f})", text)
+
 
 class ScaleTest(unittest.TestCase):
     def setUp(self):
