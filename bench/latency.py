@@ -63,13 +63,13 @@ LOADS = {
     "xenstore_storm": [],
     "create_loop": ["new,memory=96,maxmem=96,extra=cagma=off"],
     "kick_storm": ["evil,memory=128,maxmem=128,extra=cagma=off"],
-    "all_kick": [f"{name},memory=80,maxmem=96" for name in CROWD],
+    "all_kick": [f"{name},memory=96,maxmem=112" for name in CROWD],
 }
 PLANS = dict.fromkeys(LOADS, plans(57000, 20000))
 # What a creation does once has to be met as often by the floor as by who moves memory.
 PLANS["create_loop"] = plans(57000, 110000)
 PLANS["all_kick"] = plans(100000, 100000)
-HOST_MIB = {"all_kick": 4096}
+HOST_MIB = {"all_kick": 4608}
 HOST_MIB_ELSE = 2560
 TIME_LIMIT_S = 3600
 
