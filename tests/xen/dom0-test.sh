@@ -28,21 +28,23 @@ test_page_is_mapped_and_live() {
 		expect 5 "samples are fresh" at_most pv age_ms 400
 }
 
-# nice_of THREAD: of cagmad, "main" or "others", each value once.
+# nice_of TASK...: each value once; a TASK is a directory of /proc.
 nice_of() {
-	local thread values=
-	for thread in "/proc/$daemon/task"/*; do
-		[[ ($1 == main) == ("${thread##*/}" == "$daemon") ]] || continue
-		values+=$(sed 's/.*) //' "$thread/stat" | cut -d' ' -f17)$'\n'
-	done
-	sort -u <<<"${values%$'\n'}"
+	local task
+	for task; do
+		sed 's/.*) //' "$task/stat" | cut -d' ' -f17
+	done | sort -u
 }
 
 test_only_the_loop_goes_before_other_processes() {
-	local loop others
-	loop=$(nice_of main) others=$(nice_of others)
-	[[ $loop == -20 ]] || because "nice is $loop" || return
-	[[ $others == 0 ]] || because "of the other threads it is $others"
+	local thread others=() nice
+	for thread in "/proc/$daemon/task"/*; do
+		[[ ${thread##*/} == "$daemon" ]] || others+=("$thread")
+	done
+	nice=$(nice_of "/proc/$daemon")
+	[[ $nice == -20 ]] || because "nice is $nice" || return
+	nice=$(nice_of "${others[@]}")
+	[[ $nice == 0 ]] || because "of the other threads it is $nice"
 }
 
 test_C6_second_daemon_is_refused() {
