@@ -18,8 +18,8 @@ def wait_for(command):
     runner = subprocess.Popen(command)
     try:
         signal.signal(signal.SIGTERM, end_on_signal)
-        for number in early:    # it ran already, and could not be ended yet
-            raise SystemExit(128 + number)
+        if early:   # it ran already, and could not be ended yet
+            raise SystemExit(128 + early[0])
         return runner.wait()
     except KeyboardInterrupt:
         runner.wait()

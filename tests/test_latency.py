@@ -58,7 +58,6 @@ class ProgramTest(unittest.TestCase):
             waits.stdout.close()
             self.assertEqual(said.read_text(), "ended\n")
 
-
     def test_whoever_ends_us_while_we_start_it_ends_it(self):
         run = subprocess.run(
             [sys.executable, "-c", """
