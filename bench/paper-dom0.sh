@@ -102,12 +102,13 @@ resize() {
 	done
 }
 
-# The same beginning for every run: no swap used, no page cache, the size.
+# The same beginning for every run: nobody who keeps memory of the last one, no swap used,
+# no page cache, the size.
 reset_guests() {
 	local guest
 	for guest in "${guests[@]}"; do
 		guest_mark "$guest"
-		guest_run "$guest" "rmmod collector 2>/dev/null; swapoff /dev/xvdb; swapon /dev/xvdb; echo 3 >/proc/sys/vm/drop_caches; insmod /lib/cagma/collector.ko && echo RESET"
+		guest_run "$guest" "killall memcached 2>/dev/null; while pidof memcached; do sleep 0.1; done; rm -f /run/kv; rmmod collector 2>/dev/null; swapoff /dev/xvdb; swapon /dev/xvdb; echo 3 >/proc/sys/vm/drop_caches; insmod /lib/cagma/collector.ko && echo RESET"
 	done
 	for guest in "${guests[@]}"; do
 		guest_wait "$guest" '^RESET' 120
@@ -137,8 +138,7 @@ memory_task() {
 # A store with room for all of its clients' values, and clients that join.
 kv_task() {
 	local mib=${1^^}_TASK_MIB tasks=${1^^}_TASKS
-	guest_run "$1" "killall memcached 2>/dev/null; rm -f /run/kv;" \
-		"memcached -u root -t 1 -m $((${!mib} * ${!tasks} * 2)) -s /run/kv &" \
+	guest_run "$1" "memcached -u root -t 1 -m $((${!mib} * ${!tasks} * 2)) -s /run/kv &" \
 		"while [ ! -S /run/kv ]; do sleep 0.2; done;" \
 		"kvtask $(schedule_of "$1") --mib ${!mib} --think-ms $KV_THINK_MS" \
 		"--fill-think-ms $KV_FILL_THINK_MS --seed $2 /run/kv &"
