@@ -61,23 +61,24 @@ static int look(const char *json)
 	return complaints;
 }
 
-static int look_at_line(const char *line)
+/* Complaints of one look at a file with that text. */
+static int complaints_of(void (*look_at)(const char *path), const char *text)
 {
-	set_conf(line);
+	set_conf(text);
 	begin_looking();
-	look_at_xl(path);
+	look_at(path);
 	return complaints;
 }
 
 static void test_M8_autoballoon_is_found(void **state)
 {
 	(void)state;
-	assert_int_equal(look_at_line("autoballoon=\"off\"\n"), 0);
-	assert_int_equal(look_at_line("autoballoon = 0\n"), 0);
-	assert_int_equal(look_at_line("autoballoon=\"auto\"\n"), 1);
-	assert_int_equal(look_at_line("autoballoon=1\n"), 1);
-	assert_int_equal(look_at_line("#autoballoon=\"off\"\n"), 1);
-	assert_int_equal(look_at_line(""), 1);
+	assert_int_equal(complaints_of(look_at_xl, "autoballoon=\"off\"\n"), 0);
+	assert_int_equal(complaints_of(look_at_xl, "autoballoon = 0\n"), 0);
+	assert_int_equal(complaints_of(look_at_xl, "autoballoon=\"auto\"\n"), 1);
+	assert_int_equal(complaints_of(look_at_xl, "autoballoon=1\n"), 1);
+	assert_int_equal(complaints_of(look_at_xl, "#autoballoon=\"off\"\n"), 1);
+	assert_int_equal(complaints_of(look_at_xl, ""), 1);
 	begin_looking();
 	look_at_xl("/nonexistent");
 	assert_int_equal(complaints, 1);
@@ -131,23 +132,15 @@ static void test_missing_daemon_is_a_trouble(void **state)
 	json_object_put(all);
 }
 
-static int look_at_modes(const char *modes)
-{
-	set_conf(modes);
-	begin_looking();
-	look_at_preemption(path);
-	return complaints;
-}
-
 static void test_kernel_that_is_not_preemptible_is_found(void **state)
 {
 	(void)state;
-	assert_int_equal(look_at_modes("none (voluntary) full\n"), 1);
-	assert_int_equal(look_at_modes("(none) voluntary full lazy\n"), 1);
-	assert_int_equal(look_at_modes("none voluntary (full)\n"), 0);
+	assert_int_equal(complaints_of(look_at_preemption, "none (voluntary) full\n"), 1);
+	assert_int_equal(complaints_of(look_at_preemption, "(none) voluntary full lazy\n"), 1);
+	assert_int_equal(complaints_of(look_at_preemption, "none voluntary (full)\n"), 0);
 	assert_int_equal(json_object_array_length(findings), 1);
-	assert_int_equal(look_at_modes("full (lazy)\n"), 0);
-	assert_int_equal(look_at_modes(""), 0);
+	assert_int_equal(complaints_of(look_at_preemption, "full (lazy)\n"), 0);
+	assert_int_equal(complaints_of(look_at_preemption, ""), 0);
 	begin_looking();
 	look_at_preemption("/nonexistent");
 	assert_int_equal(complaints, 0);
