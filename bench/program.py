@@ -19,7 +19,7 @@ def wait_for(command):
     try:
         signal.signal(signal.SIGTERM, end_on_signal)
         if early:   # it ran already, and could not be ended yet
-            raise SystemExit(128 + early[0])
+            end_on_signal(early[0], None)
         return runner.wait()
     except KeyboardInterrupt:
         runner.wait()
