@@ -3,9 +3,8 @@
 """How long a guest that needs memory waits for it, by each route and under each load.
 
 Boots real Xen once for each load, in virtual time as many boots side by side as there
-are processors. A boot that fails, or is interrupted, keeps what it
-has measured: the next run measures only what is missing. Prints a table and leaves
-build/bench/latency.json. Exit status 0: all is there and all bars are met; 1: a bar
+are processors. A boot that fails, or is interrupted, keeps what it has measured: the next
+run measures only what is missing. Prints a table and leaves build/bench/latency.json. Exit status 0: all is there and all bars are met; 1: a bar
 is missed; 2: something is missing, and named.
 
 CLOCK=wall measures in real time. ONLY="idle create_loop", GUESTS=pv and ROUTES="floor
@@ -19,12 +18,10 @@ what guests of a Xen host printed (docs/benchmarks.md), a table and no more.
 import argparse
 import hashlib
 import json
-import multiprocessing
-import multiprocessing.connection
 import os
-import signal
 import sys
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 import program
@@ -251,40 +248,6 @@ def measure(boot, clock, cells):
         raise KeyboardInterrupt
 
 
-def measure_and_exit(*arguments):
-    """In a process of its own: it has no report to make if it is interrupted."""
-    try:
-        measure(*arguments)
-    except KeyboardInterrupt:
-        sys.exit(130)
-
-
-def measure_all(todo, clock):
-    """todo: [(boot, cells)]. What comes of it is in the boots' files."""
-    lanes = os.cpu_count() if clock == "icount" else 1
-    running = []
-    signal.signal(signal.SIGTERM, program.end_on_signal)
-    try:
-        while todo or running:
-            while todo and len(running) < lanes:
-                boot, cells = todo.pop(0)
-                running.append(multiprocessing.Process(target=measure_and_exit,
-                                                       args=(boot, clock, cells)))
-                running[-1].start()
-            multiprocessing.connection.wait([each.sentinel for each in running])
-            running = [each for each in running if each.is_alive()]
-    except KeyboardInterrupt:
-        # It has reached them by itself.
-        for each in running:
-            each.join()
-        raise
-    except BaseException:
-        for each in running:
-            each.terminate()
-            each.join()
-        raise
-
-
 # ---- the report ----
 
 def why_missing(boot, name):
@@ -427,7 +390,9 @@ def main():
     todo = [(boot, boot.missing(guests, routes)) for boot in boots.values()]
     try:
         if not arguments.report:
-            measure_all([(boot, cells) for boot, cells in todo if cells], clock)
+            program.side_by_side([partial(measure, boot, clock, cells)
+                                  for boot, cells in todo if cells],
+                                 program.lanes(clock, max(HOST_MIB.values())))
     except KeyboardInterrupt:
         print("interrupted")
     boots = {load: Boot.read(load, key) for load, key in keys.items()}

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Runs the paper's experiment on real Xen and writes its report.
 
-Each run is one policy, one amount of host memory and one seed. Runs that were
+Each run is one policy, one amount of host memory and one seed; as many boots as there
+are processors run side by side, which virtual time does not notice. Runs that were
 completed with the same setting and the same workloads are kept and not repeated;
 after a failure or an interruption the report has what there is, and says what is
 missing. Expects the images to be built. Exit status: 0 if every run is there and all
@@ -16,6 +17,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import paperreport
@@ -174,32 +176,30 @@ def version():
     return done.stdout.strip().removeprefix("cagmad ") or "unknown"
 
 
-def boot(options, conf, memory, runs_wanted, key):
-    """One boot for all runs with the same memory."""
-    out = options.out / "paper" / f"boot-{memory}"
+def boot(options, conf, key, wanted):
+    """One boot for runs with the same memory and seed."""
+    memory, _, seed = wanted[0]
+    print(f"paper.py: {memory}, seed {seed}: {len(wanted)} runs", flush=True)
+    out = options.out / "paper" / f"boot-{memory}-{seed}"
     shutil.rmtree(out, ignore_errors=True)
-    staged = stage(out / "staged", conf, memory, runs_wanted)
+    staged = stage(out / "staged", conf, memory, wanted)
     try:
-        return not program.wait_for(runner_command(conf, memory, staged, out))
+        status = program.wait_for(runner_command(conf, memory, staged, out))
     finally:
         harvest(out, options.out / "paper" / "runs", key)
+    if status:
+        print(f"paper.py: the boot of {memory}, seed {seed} failed;"
+              " what it completed is kept", file=sys.stderr)
 
 
 def run_missing(options, conf, wanted, key):
-    runs = options.out / "paper" / "runs"
-    for seed in sorted({seed for _, _, seed in wanted}):
-        for memory in conf["MEMORIES"].split():
-            pending = [
-                run for run in wanted
-                if run[0] == memory and run[2] == seed
-                and not is_done(runs, run_name(*run), key)
-            ]
-            if not pending:
-                continue
-            print(f"paper.py: {memory}, seed {seed}: {len(pending)} runs", flush=True)
-            if not boot(options, conf, memory, pending, key):
-                print(f"paper.py: the boot of {memory}, seed {seed} failed;"
-                      " what it completed is kept", file=sys.stderr)
+    boots = {}
+    for run in wanted:
+        if not is_done(options.out / "paper" / "runs", run_name(*run), key):
+            boots.setdefault((run[0], run[2]), []).append(run)
+    mib = max((int(conf[f"{memory.upper()}_HOST_MIB"]) for memory, _ in boots), default=0)
+    program.side_by_side([partial(boot, options, conf, key, runs) for runs in boots.values()],
+                         program.lanes("icount", mib))
 
 
 # ---- the whole ----

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 import unittest
+from functools import partial
 from pathlib import Path
 from unittest import mock
 
@@ -18,6 +19,7 @@ from synthetic import FACTS
 
 import guard  # noqa: E402
 import latency  # noqa: E402
+import program  # noqa: E402
 import reaction  # noqa: E402
 import scale  # noqa: E402
 
@@ -73,6 +75,34 @@ program.wait_for(["sleep", "60"])
 """],
             cwd=PROJECT / "bench", stdout=subprocess.PIPE, text=True, timeout=50)
         self.assertEqual((run.returncode, run.stdout), (128 + signal.SIGTERM, "ended by 15\n"))
+
+    def ran_together(self, clock, mib):
+        """Whether one of two calls was made while the other one was."""
+        def call(name, other):
+            (self.out / name).touch()
+            deadline = time.monotonic() + 2
+            met = False
+            while not met and time.monotonic() < deadline:
+                met = (self.out / other).exists()
+                time.sleep(0.01)
+            (self.out / name).unlink()
+            (self.out / f"{name}.met").write_text(str(met))
+
+        with tempfile.TemporaryDirectory() as directory, \
+                mock.patch.object(os, "cpu_count", lambda: 2):
+            self.out = Path(directory)
+            program.side_by_side([partial(call, "a", "b"), partial(call, "b", "a")],
+                                 program.lanes(clock, mib))
+            return "True" in [(self.out / f"{name}.met").read_text() for name in "ab"]
+
+    def test_virtual_time_lets_two_run_side_by_side(self):
+        self.assertTrue(self.ran_together("icount", 0))
+
+    def test_real_time_does_not(self):
+        self.assertFalse(self.ran_together("wall", 0))
+
+    def test_nor_does_memory_for_one(self):
+        self.assertFalse(self.ran_together("icount", 1 << 30))
 
 
 class DistributionTest(unittest.TestCase):
@@ -229,31 +259,6 @@ class LatencyTest(unittest.TestCase):
         self.assertIn("pv:floor", again.cells)
         self.assertNotIn("pv:floor", again.missing())
         self.assertIn("pv:page", again.missing())
-
-    def measure_both(self, clock):
-        """Whether each of two loads was measured while the other one was."""
-        def measure(boot, _clock, _cells):
-            (self.out / boot.load).touch()
-            others = {"idle", "create_loop"} - {boot.load}
-            deadline = time.monotonic() + 2
-            met = False
-            while not met and time.monotonic() < deadline:
-                met = all((self.out / other).exists() for other in others)
-                time.sleep(0.01)
-            (self.out / boot.load).unlink()
-            (self.out / f"{boot.load}.met").write_text(str(met))
-
-        with mock.patch.object(latency, "measure", measure), \
-                mock.patch.object(os, "cpu_count", lambda: 2):
-            latency.measure_all([(latency.Boot(load), ["pv:page"])
-                                 for load in ("idle", "create_loop")], clock)
-        return [(self.out / f"{load}.met").read_text() for load in ("idle", "create_loop")]
-
-    def test_virtual_time_lets_two_be_measured_side_by_side(self):
-        self.assertIn("True", self.measure_both("icount"))
-
-    def test_real_time_does_not(self):
-        self.assertEqual(self.measure_both("wall"), ["False", "False"])
 
     def test_pressure_of_another_guest_is_not_counted(self):
         (self.out / "idle").mkdir()

@@ -3,6 +3,8 @@
 """The paper's experiment: its figures, bars and statistics are right, a hole in the
 data is an error, and a missing run is said."""
 
+import contextlib
+import io
 import json
 import math
 import shutil
@@ -10,6 +12,7 @@ import tempfile
 import types
 import unittest
 from pathlib import Path
+from unittest import mock
 
 import synthetic
 from synthetic import FACTS, counters, end, line
@@ -279,6 +282,26 @@ class PaperTest(Runs):
             sorted(p.name for p in (runs / "ample-static-1").iterdir()),
             ["host.json", "key", "mark.json", "trace.jsonl", "version", "vm1.log"])
         self.assertTrue(paper.is_done(runs, "ample-static-1", "key"))
+
+    def test_each_boot_has_the_missing_runs_of_a_memory_and_a_seed(self):
+        options = types.SimpleNamespace(out=self.out / "out")
+        kept = options.out / "paper/runs/tight-cagma-1"
+        kept.mkdir(parents=True)
+        (kept / "key").write_text("key")
+
+        def runner(conf, memory, staged, out):
+            return ["sh", "-c", f"cp {staged[2]} {out}/has; exit 1"]
+
+        conf = {**CONF, "MEMORIES": "ample tight", "POLICIES": "static cagma",
+                "AMPLE_HOST_MIB": "1", "TIGHT_HOST_MIB": "1"}
+        said = io.StringIO()
+        with mock.patch.object(paper, "runner_command", runner), \
+                contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            paper.run_missing(options, conf, paper.wanted_runs(conf, 2), "key")
+        self.assertEqual(
+            {p.parent.name: p.read_text() for p in (options.out / "paper").glob("*/has")},
+            {"boot-ample-1": "static 1\ncagma 1\n", "boot-tight-1": "static 1\n",
+             "boot-ample-2": "static 2\ncagma 2\n", "boot-tight-2": "static 2\ncagma 2\n"})
 
 
 class CompareTest(Runs):
