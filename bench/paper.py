@@ -94,9 +94,9 @@ def run_name(memory, policy, seed):
 
 
 def setting_key(conf, ingredients=INGREDIENTS):
-    """Which runs may stand in one table. The list of policies does not matter."""
+    """Which runs may stand in one table. How many there are does not matter."""
     digest = hashlib.sha256()
-    kept = {k: v for k, v in conf.items() if k not in ("POLICIES", "MEMORIES")}
+    kept = {k: v for k, v in conf.items() if k not in ("TITLE", "POLICIES", "MEMORIES")}
     digest.update(json.dumps(kept, sort_keys=True).encode())
     for path in ingredients:
         digest.update(path.read_bytes())

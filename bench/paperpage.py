@@ -217,7 +217,7 @@ def build(built, facts, tables, remarks, runs, latency, steps, tasks):
         of = [run for run in runs if run.memory == memory]
         sections += memory_sections(memory, rows, of, steps, tasks, policies)
     return page.document(
-        "The paper's experiment: CAGMA",
+        f"{conf['TITLE']}: CAGMA",
         "Two guests that need memory beside a disk-bound one, under"
         f" {len(policies)} policies, on real Xen.",
         [

@@ -15,6 +15,8 @@ from stats import half_interval, mean, percentile
 MAX_RESIDENCE_RATIO = 1.10
 MAX_SWAP_OUT_RATIO = 0.01
 MIN_IOPS_RATIO = 0.95
+# What is in use before the work differs by 3 MiB from run to run.
+MAX_LEFT_OVER_MIB = 16
 LATENCY = Path("latency.json")
 
 
@@ -110,6 +112,13 @@ def demand_mib(guest, working):
                for s in working)
 
 
+def used_before_mib(guest):
+    """What was in use as the work began."""
+    allocated, available = (counter_at(guest.samples, key, 0)
+                            for key in ("alloc_kib", "avail_kib"))
+    return (allocated - available) / 1024
+
+
 def guest_figures(guest, seconds, conf):
     working = [s for s in guest.samples if 0 <= s["t_s"] <= seconds]
     return {
@@ -118,6 +127,7 @@ def guest_figures(guest, seconds, conf):
         "task_means_ms": [rounded(value) for value in task_means(guest.memory)],
         "min_allocated_mib": rounded(min(s["alloc_kib"] for s in working) / 1024, 1),
         "min_target_mib": rounded(min(s["target_kib"] for s in working) / 1024, 1),
+        "used_before_mib": rounded(used_before_mib(guest), 1),
         "demand_mib": rounded(demand_mib(guest, working), 1),
         "samples": len(working),
         "killed": guest.killed,
@@ -301,6 +311,9 @@ def add_run_bars(bars, figures, conf):
     ]
     bars.add("no guest below its minimum at any sample", f"{least} MiB",
              ", ".join(below) or "none", not below)
+    worse = left_over(figures)
+    bars.add("no guest began with what an earlier run left", f"{MAX_LEFT_OVER_MIB} MiB",
+             ", ".join(worse) or "none", not worse)
     for key, what in (("killed", "tasks killed"), ("corrupt_pages", "corrupt pages"),
                       ("oom_kills", "out-of-memory kills"),
                       ("lost_records", "records the collector lost")):
@@ -310,6 +323,21 @@ def add_run_bars(bars, figures, conf):
                       ("trace_lost", "trace records lost")):
         count = sum(run[key] for run in figures)
         bars.add(f"{what}, all runs", "0", str(count), count == 0)
+
+
+def left_over(figures):
+    """Guests that had clearly more in use as the work began than in another run."""
+    least = {}
+    for run in figures:
+        for guest in run["guests"]:
+            used = guest["used_before_mib"]
+            least[guest["name"]] = min(used, least.get(guest["name"], used))
+    return [
+        f"{run_label(run)} {guest['name']}: {guest['used_before_mib']} MiB"
+        f" instead of {least[guest['name']]}"
+        for run in figures for guest in run["guests"]
+        if guest["used_before_mib"] > least[guest["name"]] + MAX_LEFT_OVER_MIB
+    ]
 
 
 def run_label(run):

@@ -25,6 +25,7 @@ import rundata  # noqa: E402
 import stats  # noqa: E402
 
 CONF = {
+    "TITLE": "The paper's experiment",
     "POLICIES": "static cagma2017 periodic proportional cagma oracle",
     "MEMORIES": "ample tight", "GUESTS": "vm1 vm2 vm3", "STEPS": "2", "STEP_MS": "1000",
     "MIN_MIB": "96", "VM1_FIRST": "2", "VM1_TASKS": "3", "VM2_FIRST": "1",
@@ -189,6 +190,18 @@ class PaperTest(Runs):
         bar = next(b for b in self.build()["bars"] if b["what"].startswith("no guest"))
         self.assertFalse(bar["met"])
         self.assertIn("tight-proportional-1 vm1", bar["value"])
+
+    def test_what_an_earlier_run_left_is_seen(self):
+        folder = self.write_run("tight", "proportional")
+        text = (folder / "trace.jsonl").read_text()
+        for mib, seen in ((303, False), (305, True)):
+            began = text.replace(f'"alloc_kib": {288 * 1024}', f'"alloc_kib": {mib * 1024}', 1)
+            self.assertNotEqual(began, text)
+            (folder / "trace.jsonl").write_text(began)
+            bar = next(b for b in self.build()["bars"] if "earlier run" in b["what"])
+            self.assertEqual(bar["value"], f"tight-proportional-1 vm1: {mib}.0 MiB"
+                             " instead of 288.0" if seen else "none")
+            self.assertEqual(bar["met"], not seen)
 
     def test_lost_records_are_seen(self):
         folder = self.out / "runs" / "tight-cagma-1"
