@@ -260,6 +260,14 @@ class LatencyTest(unittest.TestCase):
         self.assertNotIn("pv:floor", again.missing())
         self.assertIn("pv:page", again.missing())
 
+    def test_floor_meets_as_many_creations_as_who_moves_memory(self):
+        def lasts_us(plan):
+            rounds, groups, small, large, interval_us = map(int, plan.split())
+            return rounds * groups * (small + large) * interval_us
+
+        moves, floor = latency.PLANS["create_loop"]
+        self.assertGreaterEqual(lasts_us(floor), lasts_us(moves))
+
     def test_pressure_of_another_guest_is_not_counted(self):
         (self.out / "idle").mkdir()
         (self.out / "idle/pressure-pv.jsonl").write_text(
