@@ -9,6 +9,11 @@
 
 /* Near an emergency the kernel is looked at this often. */
 #define NEAR_NS		(10 * CAGMA_NS_PER_MS)
+/*
+ * dom0 knows that a module goes before it has gone: the order that makes the agent take
+ * over is kept that long, and is said again by dom0 after as much.
+ */
+#define HELD_NS		CAGMA_NS_PER_S
 /* More than dom0's ring has room for: a turn ends. */
 #define ORDERS_MAX	16
 
@@ -123,18 +128,12 @@ static enum cagma_reason accept(struct cagma_agent *agent,
 	return CAGMA_REASON_APPLIED;
 }
 
-/* What was seen already, or has no number, is no order. */
-static void take_order(struct cagma_agent *agent,
-		       const struct cagma_msg_order *order)
+static void carry_out(struct cagma_agent *agent, const struct cagma_msg_order *order)
 {
 	enum cagma_reason reason;
 	struct cagma_view view;
 
-	if (!order->seq || order->seq == agent->mail_seq)
-		return;
-	agent->passive = cagma_proc_has_module(agent->proc);
-	if (agent->passive)
-		return;
+	agent->held_ns = 0;
 	agent->mail_seq = order->seq;
 	reason = accept(agent, &order->mail);
 	if (look(agent, &view))
@@ -143,21 +142,49 @@ static void take_order(struct cagma_agent *agent,
 	agent->look_ns = 0;
 }
 
+/* What was seen already, or has no number, is no order. */
+static void take_order(struct cagma_agent *agent,
+		       const struct cagma_msg_order *order, uint64_t now_ns)
+{
+	if (!order->seq || order->seq == agent->mail_seq)
+		return;
+	agent->passive = cagma_proc_has_module(agent->proc);
+	if (agent->passive) {
+		agent->held = *order;
+		agent->held_ns = now_ns;
+	} else {
+		carry_out(agent, order);
+	}
+}
+
+static void take_held_order(struct cagma_agent *agent, uint64_t now_ns)
+{
+	if (!agent->held_ns)
+		return;
+	agent->passive = cagma_proc_has_module(agent->proc);
+	if (now_ns - agent->held_ns >= HELD_NS)
+		agent->held_ns = 0;
+	else if (!agent->passive)
+		carry_out(agent, &agent->held);
+}
+
 static void take_orders(struct cagma_agent *agent, uint64_t now_ns)
 {
 	struct cagma_msg_order order;
 
 	for (int i = 0; i < ORDERS_MAX; i++) {
 		if (cagma_link_receive(&agent->link, &order, now_ns) != 1)
-			return;
-		take_order(agent, &order);
+			break;
+		take_order(agent, &order, now_ns);
 	}
+	take_held_order(agent, now_ns);
 }
 
 /* dom0 counts its orders anew for every connection. */
 static void forget_dom0(struct cagma_agent *agent)
 {
 	cagma_event_detach(&agent->event);
+	agent->held_ns = 0;
 	agent->mail_seq = 0;
 	agent->flags = 0;
 	agent->look_ns = 0;
@@ -197,5 +224,6 @@ uint64_t cagma_agent_turn(struct cagma_agent *agent, bool pressed)
 	now_ns = cagma_now_ns();
 	if (pressed || now_ns >= agent->look_ns)
 		sample(agent, now_ns);
-	return agent->look_ns;
+	return agent->held_ns ? cagma_min(agent->look_ns, now_ns + NEAR_NS) :
+				agent->look_ns;
 }

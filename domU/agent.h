@@ -34,6 +34,8 @@ struct cagma_agent {
 	uint64_t sent_ns;	/* newest sample */
 	bool asked;		/* somebody in the guest asks for memory */
 	bool passive;		/* the module is loaded: orders are its affair */
+	struct cagma_msg_order held; /* came while the module was there */
+	uint64_t held_ns;	/* when; 0: none is held */
 	uint32_t mail_seq;
 	uint32_t flags;		/* CAGMA_SAMPLE_* */
 	int problem[CAGMA_PROBLEM_COUNT]; /* -errno that the log was told; 0: none */

@@ -1246,6 +1246,52 @@ static void test_G30_agent_takes_over_when_the_module_goes(void **state)
 	assert_int_equal(report.sample.event, 1);
 }
 
+/* dom0 is quicker than who unloads: its order finds the module still there. */
+static void test_G30_order_waits_until_the_module_has_gone(void **state)
+{
+	struct cagma_report report;
+
+	(void)state;
+	attach();
+	fake_tree_write("sys/module/cagma/refcnt", "0\n");
+	tell(90000, 0, 0);
+	assert_in_range(turn(), cagma_now_ns(), cagma_now_ns() + 10 * MS);
+	run(300 * MS);
+	assert_int_equal(fake_tree_target_pages(), TARGET);
+	hear_last(&report);
+	fake_tree_remove();
+	tree = fake_tree_make();
+	assert_non_null(tree);
+	reopen(true);
+	turn();
+	assert_int_equal(fake_tree_target_pages(), 90000);
+	fake_tree_memory(SHORT);
+	run(200 * MS);
+	hear_last(&report);
+	assert_int_equal(report.sample.mail_seq, seq);
+	assert_int_equal(report.sample.event, 1);
+}
+
+/* The module stays: an order that is old by the time that it goes is none. */
+static void test_G30_order_does_not_wait_for_ever(void **state)
+{
+	uint64_t target;
+
+	(void)state;
+	attach();
+	fake_tree_write("sys/module/cagma/refcnt", "0\n");
+	tell(90000, 0, 0);
+	run(1000 * MS);
+	fake_tree_remove();
+	tree = fake_tree_make();
+	assert_non_null(tree);
+	reopen(true);
+	target = fake_tree_target_pages();
+	run(300 * MS);
+	assert_int_equal(fake_tree_target_pages(), target);
+	assert_int_equal(turn(), cagma_now_ns() + PERIOD_NS);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -1304,6 +1350,8 @@ int main(void)
 		TEST(test_near_an_emergency_it_looks_often),
 		TEST(test_G30_module_applies_and_raises_alone),
 		TEST(test_G30_agent_takes_over_when_the_module_goes),
+		TEST(test_G30_order_waits_until_the_module_has_gone),
+		TEST(test_G30_order_does_not_wait_for_ever),
 	};
 
 	return cmocka_run_group_tests_name("agent", tests, NULL, NULL);
