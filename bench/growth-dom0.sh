@@ -29,10 +29,6 @@ resize() {
 	poll 60 has_about "$1" "$2" || die "$1 has $(mib_of "$1") MiB instead of $2"
 }
 
-is_live() {
-	[[ $(cagmactl --json status) =~ \"name\":\"$1\"[^{]*\"state\":\"live\" ]]
-}
-
 start_daemon() {
 	local guest
 	cagmad --policy "$1" --trace "/tmp/trace-$2.jsonl" 2>>"$CAGMA_OUT/cagmad.log" &

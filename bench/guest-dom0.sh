@@ -9,10 +9,6 @@
 
 readonly IDLE_S=300 LOADS=20
 
-is_live() {
-	[[ $(cagmactl --json status) =~ \"name\":\"$1\"[^{]*\"state\":\"live\" ]]
-}
-
 is_away() {
 	! is_live "$1"
 }

@@ -11,10 +11,6 @@
 readonly trace=/tmp/trace.jsonl
 daemon=
 
-is_live() {
-	[[ $(cagmactl --json status) =~ \"name\":\"$1\"[^{]*\"state\":\"live\" ]]
-}
-
 now_s() {
 	local up
 	read -r up _ </proc/uptime

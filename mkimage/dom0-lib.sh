@@ -50,6 +50,11 @@ guest_domid() {
 	cat "$state_dir/$1.domid" 2>/dev/null || die "no such guest: $1"
 }
 
+# is_live NAME: whether cagmad serves the guest.
+is_live() {
+	[[ $(cagmactl --json status 2>/dev/null) =~ \"name\":\"$1\"[^{]*\"state\":\"live\" ]]
+}
+
 # guest_mark NAME: guest_wait will look only at what its console says from now on.
 guest_mark() {
 	local lines

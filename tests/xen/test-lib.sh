@@ -79,10 +79,6 @@ reactions() {
 	ask "\"name\":\"$1\"[^}]*\"reaction_us\":\{\"n\":([0-9]+)"
 }
 
-is_live() {
-	ask "\"name\":\"($1)\"[^{]*\"state\":\"live\"" >/dev/null
-}
-
 is_gone() {
 	[[ $(cagmactl --json status) != *"\"name\":\"$1\""* ]]
 }
