@@ -400,11 +400,13 @@ def best_of(found, policies, better):
 
 
 def table_text(summary, memory, policies):
-    width = max(15, *(len(p) + 2 for p in policies))
-    lines = [f"{memory:44}" + "".join(f"{policy:>{width}}" for policy in policies)]
-    for what, texts, _ in table_rows(summary, memory, policies):
-        lines.append(f"{what:44}" + "".join(f"{text:>{width}}" for text in texts))
-    return "\n".join(lines)
+    rows = [(memory, policies)]
+    rows += [(what, texts) for what, texts, _ in table_rows(summary, memory, policies)]
+    widths = [max(len(texts[i]) for _, texts in rows) for i in range(len(policies))]
+    label = max(len(what) for what, _ in rows)
+    return "\n".join(
+        f"{what:{label}}" + "".join(f"  {text:>{width}}" for text, width in zip(texts, widths))
+        for what, texts in rows)
 
 
 def remarks(built):

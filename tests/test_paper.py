@@ -7,6 +7,7 @@ import contextlib
 import io
 import json
 import math
+import re
 import shutil
 import tempfile
 import types
@@ -190,6 +191,14 @@ class PaperTest(Runs):
         bar = next(b for b in self.build()["bars"] if b["what"].startswith("no guest"))
         self.assertFalse(bar["met"])
         self.assertIn("tight-proportional-1 vm1", bar["value"])
+
+    def test_columns_of_the_table_are_apart(self):
+        long = {"n": 2, "mean": 14734854.4, "ci95": 1604158.2}
+        summary = {("tight", policy): {"reaction_p99": long} for policy in ("cagma", "static")}
+        rows = paperreport.table_text(summary, "tight", ["cagma", "static"]).splitlines()
+        row = next(row for row in rows if row.startswith("reaction time p99"))
+        self.assertEqual(re.split(" {2,}", row)[-2:], ["14,734,854 ± 1,604,158"] * 2)
+        self.assertEqual(len({len(row) for row in rows}), 1)
 
     def test_what_an_earlier_run_left_is_seen(self):
         folder = self.write_run("tight", "proportional")
