@@ -164,6 +164,11 @@ class PaperTest(Runs):
     def test_all_bars_are_met(self):
         self.assertEqual(self.unmet(self.build()), [])
 
+    def test_a_bar_says_what_the_oracle_swapped(self):
+        values = {bar["what"]: bar["value"] for bar in self.build()["bars"]}
+        self.assertEqual(values["tight: pages swapped, cagma / cagma2017"],
+                         "50 / 900, oracle 0")
+
     def test_a_missed_bar_is_seen(self):
         for policy, factor, swapped, starts in (
             ("cagma", 30, 50, ("ample: mean residence", "tight: worst-off")),
