@@ -174,10 +174,9 @@ static void take_orders(struct cagma_agent *agent, uint64_t now_ns)
 
 	for (int i = 0; i < ORDERS_MAX; i++) {
 		if (cagma_link_receive(&agent->link, &order, now_ns) != 1)
-			break;
+			return;
 		take_order(agent, &order, now_ns);
 	}
-	take_held_order(agent, now_ns);
 }
 
 /* dom0 counts its orders anew for every connection. */
@@ -220,6 +219,7 @@ uint64_t cagma_agent_turn(struct cagma_agent *agent, bool pressed)
 		forget_dom0(agent);
 		return cagma_link_deadline_ns(&agent->link);
 	}
+	take_held_order(agent, now_ns);
 	/* No sample is older than the one that an order has caused. */
 	now_ns = cagma_now_ns();
 	if (pressed || now_ns >= agent->look_ns)

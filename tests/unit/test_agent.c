@@ -1272,6 +1272,28 @@ static void test_G30_order_waits_until_the_module_has_gone(void **state)
 	assert_int_equal(report.sample.event, 1);
 }
 
+/* Who says something that is none is no dom0 whose orders are kept. */
+static void test_G30_order_does_not_outlive_its_connection(void **state)
+{
+	const struct cagma_msg_header bad = { 8, 99, 0 };
+	uint64_t target;
+
+	(void)state;
+	attach();
+	fake_tree_write("sys/module/cagma/refcnt", "0\n");
+	tell(90000, 0, 0);
+	fake_tree_remove();
+	tree = fake_tree_make();
+	assert_non_null(tree);
+	reopen(true);
+	target = fake_tree_target_pages();
+	assert_int_equal(libxenvchan_send(dom0, &bad, sizeof(bad)), sizeof(bad));
+	turn();
+	assert_int_equal(agent.link.state, CAGMA_LINK_DOWN);
+	assert_int_equal(fake_tree_target_pages(), target);
+	assert_int_equal(agent.held_ns, 0);
+}
+
 /* The module stays: an order that is old by the time that it goes is none. */
 static void test_G30_order_does_not_wait_for_ever(void **state)
 {
@@ -1351,6 +1373,7 @@ int main(void)
 		TEST(test_G30_module_applies_and_raises_alone),
 		TEST(test_G30_agent_takes_over_when_the_module_goes),
 		TEST(test_G30_order_waits_until_the_module_has_gone),
+		TEST(test_G30_order_does_not_outlive_its_connection),
 		TEST(test_G30_order_does_not_wait_for_ever),
 	};
 
