@@ -4,8 +4,9 @@
 
 Boots real Xen once for each load, in virtual time as many boots side by side as there
 are processors. A boot that fails, or is interrupted, keeps what it has measured: the next
-run measures only what is missing. Prints a table and leaves build/bench/latency.json. Exit status 0: all is there and all bars are met; 1: a bar
-is missed; 2: something is missing, and named.
+run measures only what is missing. Prints a table and leaves build/bench/latency.json.
+Exit status 0: all is there and all bars are met; 1: a bar is missed; 2: something is
+missing, and named.
 
 CLOCK=wall measures in real time. ONLY="idle create_loop", GUESTS=pv and ROUTES="floor
 page" measure no more than that now; LARGE=0 nothing of "satisfied", in half the time;
