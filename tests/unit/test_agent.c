@@ -1200,13 +1200,27 @@ static void test_near_an_emergency_it_looks_often(void **state)
 
 /* ---- beside the module ---- */
 
+static void load_module(void)
+{
+	fake_tree_write("sys/module/cagma/refcnt", "0\n");
+}
+
+/* The files are all new, and say what they say at first. */
+static void unload_module(void)
+{
+	fake_tree_remove();
+	tree = fake_tree_make();
+	assert_non_null(tree);
+	reopen(true);
+}
+
 static void test_G30_module_applies_and_raises_alone(void **state)
 {
 	struct cagma_report report;
 
 	(void)state;
 	attach();
-	fake_tree_write("sys/module/cagma/refcnt", "0\n");
+	load_module();
 	fake_tree_memory(SHORT);
 	run(300 * MS);
 	assert_true(hear_last(&report));
@@ -1225,14 +1239,11 @@ static void test_G30_agent_takes_over_when_the_module_goes(void **state)
 
 	(void)state;
 	attach();
-	fake_tree_write("sys/module/cagma/refcnt", "0\n");
+	load_module();
 	fake_tree_events(100, 100, 100);
 	run(300 * MS);
 	hear_last(&report);
-	fake_tree_remove();
-	tree = fake_tree_make();
-	assert_non_null(tree);
-	reopen(true);
+	unload_module();
 	fake_tree_events(100, 100, 100);
 	tell(90000, 0, 0);
 	assert_int_equal(fake_tree_target_pages(), 90000);
@@ -1253,16 +1264,13 @@ static void test_G30_order_waits_until_the_module_has_gone(void **state)
 
 	(void)state;
 	attach();
-	fake_tree_write("sys/module/cagma/refcnt", "0\n");
+	load_module();
 	tell(90000, 0, 0);
 	assert_in_range(turn(), cagma_now_ns(), cagma_now_ns() + 10 * MS);
 	run(300 * MS);
 	assert_int_equal(fake_tree_target_pages(), TARGET);
 	hear_last(&report);
-	fake_tree_remove();
-	tree = fake_tree_make();
-	assert_non_null(tree);
-	reopen(true);
+	unload_module();
 	turn();
 	assert_int_equal(fake_tree_target_pages(), 90000);
 	fake_tree_memory(SHORT);
@@ -1280,12 +1288,9 @@ static void test_G30_order_does_not_outlive_its_connection(void **state)
 
 	(void)state;
 	attach();
-	fake_tree_write("sys/module/cagma/refcnt", "0\n");
+	load_module();
 	tell(90000, 0, 0);
-	fake_tree_remove();
-	tree = fake_tree_make();
-	assert_non_null(tree);
-	reopen(true);
+	unload_module();
 	target = fake_tree_target_pages();
 	assert_int_equal(libxenvchan_send(dom0, &bad, sizeof(bad)), sizeof(bad));
 	turn();
@@ -1301,13 +1306,10 @@ static void test_G30_order_does_not_wait_for_ever(void **state)
 
 	(void)state;
 	attach();
-	fake_tree_write("sys/module/cagma/refcnt", "0\n");
+	load_module();
 	tell(90000, 0, 0);
 	run(1000 * MS);
-	fake_tree_remove();
-	tree = fake_tree_make();
-	assert_non_null(tree);
-	reopen(true);
+	unload_module();
 	target = fake_tree_target_pages();
 	run(300 * MS);
 	assert_int_equal(fake_tree_target_pages(), target);
