@@ -85,6 +85,12 @@ static bool look(struct cagma_agent *agent, struct cagma_view *view)
 	return !err;
 }
 
+/* The module is loaded: orders are its affair. */
+static bool is_passive(const struct cagma_agent *agent)
+{
+	return cagma_proc_has_module(agent->proc);
+}
+
 /* A period has passed, memory may be short, or the kernel says that it is. */
 static void sample(struct cagma_agent *agent, uint64_t now_ns)
 {
@@ -94,8 +100,7 @@ static void sample(struct cagma_agent *agent, uint64_t now_ns)
 	agent->look_ns = now_ns + agent->period_ns;
 	if (!look(agent, &view))
 		return;
-	agent->passive = cagma_proc_has_module(agent->proc);
-	if (agent->passive)
+	if (is_passive(agent))
 		cagma_event_detach(&agent->event);
 	reason = cagma_event_judge(&agent->event, &view, now_ns);
 	if (agent->asked && reason == CAGMA_REASON_PERIODIC &&
@@ -148,8 +153,7 @@ static void take_order(struct cagma_agent *agent,
 {
 	if (!order->seq || order->seq == agent->mail_seq)
 		return;
-	agent->passive = cagma_proc_has_module(agent->proc);
-	if (agent->passive) {
+	if (is_passive(agent)) {
 		agent->held = *order;
 		agent->held_ns = now_ns;
 	} else {
@@ -161,10 +165,9 @@ static void take_held_order(struct cagma_agent *agent, uint64_t now_ns)
 {
 	if (!agent->held_ns)
 		return;
-	agent->passive = cagma_proc_has_module(agent->proc);
 	if (now_ns - agent->held_ns >= HELD_NS)
 		agent->held_ns = 0;
-	else if (!agent->passive)
+	else if (!is_passive(agent))
 		carry_out(agent, &agent->held);
 }
 

@@ -33,7 +33,6 @@ struct cagma_agent {
 	uint64_t look_ns;	/* when to look next */
 	uint64_t sent_ns;	/* newest sample */
 	bool asked;		/* somebody in the guest asks for memory */
-	bool passive;		/* the module is loaded: orders are its affair */
 	struct cagma_msg_order held; /* came while the module was there */
 	uint64_t held_ns;	/* when; 0: none is held */
 	uint32_t mail_seq;
