@@ -389,11 +389,11 @@ def main():
     keys = {load: None if arguments.report else key_of(clock, load) for load in only}
     boots = {load: Boot.read(load, key) for load, key in keys.items()}
     # From the last, which takes longest: at the end it would have one processor go on alone.
-    todo = [(boot, boot.missing(guests, routes)) for boot in reversed(boots.values())]
+    missing = [(boot, boot.missing(guests, routes)) for boot in reversed(boots.values())]
     try:
         if not arguments.report:
             program.side_by_side([partial(measure, boot, clock, cells)
-                                  for boot, cells in todo if cells],
+                                  for boot, cells in missing if cells],
                                  program.lanes(clock, max(HOST_MIB.values())))
     except KeyboardInterrupt:
         print("interrupted")

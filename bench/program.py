@@ -57,13 +57,13 @@ def lanes(clock, mib):
 def side_by_side(calls, at_once):
     """Makes the calls, `at_once` at a time and each in a process of its own: what comes of
     one is in its files. Whatever ends us ends them."""
-    todo, running = list(calls), []
+    waiting, running = list(calls), []
     signal.signal(signal.SIGTERM, end_on_signal)
     try:
-        while todo or running:
-            while todo and len(running) < at_once:
+        while waiting or running:
+            while waiting and len(running) < at_once:
                 running.append(multiprocessing.Process(target=_call_and_exit,
-                                                       args=(todo.pop(0),)))
+                                                       args=(waiting.pop(0),)))
                 running[-1].start()
             multiprocessing.connection.wait([each.sentinel for each in running])
             running = [each for each in running if each.is_alive()]
