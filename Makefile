@@ -72,20 +72,20 @@ PACKAGES_CODEGEN := gcc-aarch64-linux-gnu libc6-dev-arm64-cross \
 
 # Everything of the daemon but main.c; tests link it with a fake xen.c.
 CORE := actuate answer baseline clients clock command config daemon debt \
-	entitle feed fields foreign granted histogram invariant journal lease lie log loop meminfo notify \
-	offer options pass policy reader record requests serve status store trace \
-	track transport vchan
+	entitle feed fields foreign granted histogram instance invariant journal \
+	lease lie log loop meminfo notify offer options pass policy reader record \
+	requests serve status store trace track transport vchan
 XEN_LIBS := -lxenctrl -lxencall -lxengnttab -lxenevtchn -lxenstore -lxenvchan -lxentoollog
 
 CORE_OBJS := $(CORE:%=$(BUILD)/obj/dom0/%.o)
 
 .PHONY: all check check-unit test test-dkms test-xen test-matrix test-cycles test-debug suites bench-latency bench-scale bench-pass bench-attacks bench-guest bench-growth bench-creates demo images base module lint model install install-guest install-dkms clean
 
-# The guest's agent; it has the daemon's clock and notifications.
+# The guest's agent; it has the daemon's clock, its lock and its notifications.
 AGENT := agent balloon channel event link print proc process
 AGENT_OBJS := $(addprefix $(BUILD)/obj/domU/,\
 	$(AGENT:%=%.o) main.o options.o) \
-	$(BUILD)/obj/dom0/clock.o $(BUILD)/obj/dom0/notify.o
+	$(addprefix $(BUILD)/obj/dom0/,clock.o instance.o notify.o)
 AGENT_LIBS := -lxenvchan -lxengnttab -lxenevtchn -lxenstore
 CAGMA_AGENT := $(BUILD)/guest/usr/sbin/cagma-agent
 

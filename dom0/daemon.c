@@ -3,62 +3,13 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/file.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "daemon.h"
 #include "log.h"
-#include "serve.h"
 
 static int ready_fd = -1;
-
-static int read_owner(int fd)
-{
-	char text[16] = "";
-	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
-
-	return n > 0 ? atoi(text) : 0;
-}
-
-static int write_owner(int fd)
-{
-	char text[16];
-	int n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
-
-	if (ftruncate(fd, 0) || pwrite(fd, text, (size_t)n, 0) != n)
-		return errno ? -errno : -EIO;
-	return 0;
-}
-
-int cagma_daemon_lock(const char *run_dir, int *owner)
-{
-	char path[256];
-	int fd, err;
-
-	*owner = 0;
-	if (snprintf(path, sizeof(path), "%s/" CAGMA_LOCK, run_dir) >=
-	    (int)sizeof(path))
-		return -ENAMETOOLONG;
-	if (mkdir(run_dir, 0700) && errno != EEXIST)
-		return -errno;
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -errno;
-	if (flock(fd, LOCK_EX | LOCK_NB)) {
-		err = errno == EWOULDBLOCK ? -EBUSY : -errno;
-		*owner = read_owner(fd);
-		close(fd);
-		return err;
-	}
-	err = write_owner(fd);
-	if (err)
-		close(fd);
-	return err ? err : fd;
-}
 
 static void wait_until_ready(int fd)
 {

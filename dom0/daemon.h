@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The process around the allocator: one instance, background, signals. */
+/* The process around the allocator: background, signals, its turn and its memory. */
 #ifndef CAGMA_DAEMON_H
 #define CAGMA_DAEMON_H
-
-/*
- * Makes `run_dir` and locks it. The lock's descriptor, -EBUSY with the other
- * instance's pid in *owner (0 if unknown), or -errno.
- */
-int cagma_daemon_lock(const char *run_dir, int *owner);
 
 /*
  * Continues in a child of its own session. The parent waits for

@@ -16,6 +16,7 @@
 #include "clock.h"
 #include "config.h"
 #include "daemon.h"
+#include "instance.h"
 #include "journal.h"
 #include "log.h"
 #include "loop.h"
@@ -60,7 +61,7 @@ static int read_config(struct cagma_config *config,
 
 static int lock(const char *run_dir)
 {
-	int owner, fd = cagma_daemon_lock(run_dir, &owner);
+	int owner, fd = cagma_instance_lock(run_dir, CAGMA_LOCK, 0700, &owner);
 
 	if (fd == -EBUSY)
 		cagma_log(LOG_ERR, "another cagmad is running (pid %d)", owner);

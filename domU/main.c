@@ -15,11 +15,14 @@
 
 #include "agent.h"
 #include "clock.h"
+#include "instance.h"
 #include "notify.h"
 #include "options.h"
 #include "print.h"
 #include "process.h"
 #include "units.h"
+
+#define RUN_DIR	"/run/cagma-agent"
 
 struct program {
 	struct cagma_agent_options options;
@@ -81,13 +84,13 @@ static int lock(struct program *p)
 {
 	int owner;
 
-	p->lock = cagma_process_lock(CAGMA_AGENT_RUN_DIR, &owner);
+	p->lock = cagma_instance_lock(RUN_DIR, "lock", 0755, &owner);
 	if (p->lock == -EBUSY) {
 		fprintf(stderr, "cagma-agent: another one is running (pid %d)\n",
 			owner);
 		return EXIT_FAILURE;
 	}
-	return p->lock < 0 ? fail(CAGMA_AGENT_RUN_DIR, p->lock) : 0;
+	return p->lock < 0 ? fail(RUN_DIR, p->lock) : 0;
 }
 
 static int open_channel(struct program *p)

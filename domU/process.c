@@ -1,19 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -23,42 +19,6 @@
 
 static int end_fd = -1;
 static int request_fd = -1;
-
-static int read_owner(int fd)
-{
-	char text[16] = "";
-	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
-
-	return n > 0 ? (int)strtol(text, NULL, 10) : 0;
-}
-
-int cagma_process_lock(const char *run_dir, int *owner)
-{
-	char path[256], text[16];
-	int n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
-	int fd, err;
-
-	*owner = 0;
-	if (snprintf(path, sizeof(path), "%s/lock", run_dir) >= (int)sizeof(path))
-		return -ENAMETOOLONG;
-	if (mkdir(run_dir, 0755) && errno != EEXIST)
-		return -errno;
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (fd < 0)
-		return -errno;
-	if (flock(fd, LOCK_EX | LOCK_NB)) {
-		err = errno == EWOULDBLOCK ? -EBUSY : -errno;
-		*owner = read_owner(fd);
-		close(fd);
-		return err;
-	}
-	if (ftruncate(fd, 0) || pwrite(fd, text, (size_t)n, 0) != n) {
-		err = errno ? -errno : -EIO;
-		close(fd);
-		return err;
-	}
-	return fd;
-}
 
 /* Only what is used: the libraries are much larger than that. */
 int cagma_process_pin(void)

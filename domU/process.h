@@ -1,15 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The process around the agent: one instance, few privileges, signals. */
+/* The process around the agent: few privileges, signals. */
 #ifndef CAGMA_PROCESS_H
 #define CAGMA_PROCESS_H
-
-#define CAGMA_AGENT_RUN_DIR	"/run/cagma-agent"
-
-/*
- * Makes the directory and locks it: a descriptor to keep; -EBUSY with the other agent's process id in *owner (0 if
- * unknown), or -errno.
- */
-int cagma_process_lock(const char *run_dir, int *owner);
 
 /* Memory that the agent uses stays in RAM, where the kernel lets it: 0 or -errno. */
 int cagma_process_pin(void);

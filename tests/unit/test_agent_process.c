@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The process around the agent. What changes it for good happens in a child. */
 #include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
 #include <poll.h>
 #include <pwd.h>
@@ -10,91 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "../../domU/process.h"
 #include "unit.h"
-
-static char dir[64], run_dir[80];
-
-static int set_up(void **state)
-{
-	(void)state;
-	snprintf(dir, sizeof(dir), "/tmp/cagma-process-XXXXXX");
-	if (!mkdtemp(dir))
-		return -1;
-	snprintf(run_dir, sizeof(run_dir), "%s/run", dir);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	char path[96];
-
-	(void)state;
-	snprintf(path, sizeof(path), "%s/lock", run_dir);
-	unlink(path);
-	rmdir(run_dir);
-	return rmdir(dir);
-}
-
-static void test_second_agent_is_told_who_is_first(void **state)
-{
-	int owner, first = cagma_process_lock(run_dir, &owner);
-
-	(void)state;
-	assert_true(first >= 0);
-	assert_int_equal(fcntl(first, F_GETFD), FD_CLOEXEC);
-	assert_int_equal(cagma_process_lock(run_dir, &owner), -EBUSY);
-	assert_int_equal(owner, getpid());
-	close(first);
-	first = cagma_process_lock(run_dir, &owner);
-	assert_true(first >= 0);
-	close(first);
-}
-
-static void test_lock_ends_with_its_process(void **state)
-{
-	int owner, fd, status;
-	pid_t child = fork();
-
-	(void)state;
-	assert_true(child >= 0);
-	if (!child)
-		_exit(cagma_process_lock(run_dir, &owner) < 0);
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_int_equal(status, 0);
-	fd = cagma_process_lock(run_dir, &owner);
-	assert_true(fd >= 0);
-	close(fd);
-}
-
-static void test_lock_is_no_link(void **state)
-{
-	char path[96];
-	int owner;
-
-	(void)state;
-	assert_int_equal(mkdir(run_dir, 0755), 0);
-	snprintf(path, sizeof(path), "%s/lock", run_dir);
-	assert_int_equal(symlink("/dev/null", path), 0);
-	assert_int_equal(cagma_process_lock(run_dir, &owner), -ELOOP);
-}
-
-static void test_bad_places_for_the_lock(void **state)
-{
-	char long_name[400];
-	int owner;
-
-	(void)state;
-	memset(long_name, 'x', sizeof(long_name));
-	long_name[sizeof(long_name) - 1] = '\0';
-	assert_int_equal(cagma_process_lock(long_name, &owner), -ENAMETOOLONG);
-	assert_int_equal(cagma_process_lock("/nonexistent/run", &owner), -ENOENT);
-	assert_int_equal(cagma_process_lock("/dev/null", &owner), -ENOTDIR);
-}
 
 static bool is_readable(int fd, int ms)
 {
@@ -256,18 +175,13 @@ static void test_user_that_does_not_exist(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(test_second_agent_is_told_who_is_first),
-		TEST(test_lock_ends_with_its_process),
-		TEST(test_lock_is_no_link),
-		TEST(test_bad_places_for_the_lock),
-		TEST(test_requests_are_counted),
-		TEST(test_signals_end_it_politely),
-		TEST(test_process_that_hangs_is_ended_all_the_same),
-		TEST(test_privileges_are_gone_with_the_user),
-		TEST(test_privileges_are_gone_without_a_user),
-		TEST(test_user_that_does_not_exist),
+		cmocka_unit_test(test_requests_are_counted),
+		cmocka_unit_test(test_signals_end_it_politely),
+		cmocka_unit_test(test_process_that_hangs_is_ended_all_the_same),
+		cmocka_unit_test(test_privileges_are_gone_with_the_user),
+		cmocka_unit_test(test_privileges_are_gone_without_a_user),
+		cmocka_unit_test(test_user_that_does_not_exist),
 	};
 
 	return cmocka_run_group_tests_name("agent_process", tests, NULL, NULL);

@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The daemon on a fake host, guest by guest and fault by fault. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "command.h"
-#include "daemon.h"
 #include "life.h"
 #include "loop.h"
-#include "serve.h"
 #include "store.h"
 #include "sync.h"
 
@@ -1327,35 +1322,6 @@ static void test_static_policy_asks_for_no_kicks(void **state)
 	assert_int_equal(fake_calls(FAKE_XEN_SET_LIMIT), 0);
 }
 
-static void test_C6_second_instance_is_refused(void **state)
-{
-	char dir[] = "/tmp/cagma-test-run-XXXXXX", path[64];
-	int owner, first;
-
-	(void)state;
-	assert_non_null(mkdtemp(dir));
-	first = cagma_daemon_lock(dir, &owner);
-	assert_true(first >= 0);
-	assert_int_equal(cagma_daemon_lock(dir, &owner), -EBUSY);
-	assert_int_equal(owner, getpid());
-	close(first);
-	first = cagma_daemon_lock(dir, &owner);
-	assert_true(first >= 0);
-	close(first);
-	snprintf(path, sizeof(path), "%s/" CAGMA_LOCK, dir);
-	assert_int_equal(unlink(path), 0);
-	assert_int_equal(rmdir(dir), 0);
-}
-
-static void test_run_dir_that_cannot_be(void **state)
-{
-	int owner;
-
-	(void)state;
-	assert_int_equal(cagma_daemon_lock("/nowhere/at/all", &owner), -ENOENT);
-	assert_int_equal(cagma_daemon_lock("/dev/null", &owner), -ENOTDIR);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1420,8 +1386,6 @@ int main(void)
 		RUNNING(test_S4_guest_that_may_change_its_limits_is_refused),
 		STOPPED(test_dry_run_writes_nothing),
 		RUNNING(test_static_policy_asks_for_no_kicks),
-		STOPPED(test_C6_second_instance_is_refused),
-		STOPPED(test_run_dir_that_cannot_be),
 	};
 
 	return cmocka_run_group_tests_name("daemon", tests, NULL, NULL);
