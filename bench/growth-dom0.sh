@@ -14,19 +14,10 @@
 readonly REPEATS=5 SMALL_MIB=224 LARGE_MIB=620 SPARE_MIB=160 FREED_MIB=500
 daemon=
 
-mib_of() {
-	xl list "$1" | awk 'NR == 2 { print $3 }'
-}
-
-has_about() {
-	local off=$(($(mib_of "$1") - $2))
-	((off <= 2 && off >= -2))
-}
-
 # resize GUEST MIB: by hand, while no daemon runs.
 resize() {
 	xl mem-set "$1" "$2" || die "xl mem-set $1 $2 failed"
-	poll 60 has_about "$1" "$2" || die "$1 has $(mib_of "$1") MiB instead of $2"
+	poll 60 guest_has_about "$1" "$2" || die "$1 has $(guest_mib "$1") MiB instead of $2"
 }
 
 start_daemon() {

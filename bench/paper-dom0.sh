@@ -78,27 +78,18 @@ start_mib() {
 	esac
 }
 
-mib_of() {
-	xl list "$1" | awk 'NR == 2 { print $3 }'
-}
-
-has_about() {
-	local off=$(($(mib_of "$1") - $2))
-	((off <= 2 && off >= -2))
-}
-
 # resize SIGN POLICY: who has too much (SIGN 1), or who has too little (-1).
 resize() {
 	local index mib resized=()
 	for index in "${!guests[@]}"; do
 		mib=$(start_mib "$2" "$index")
-		(($1 * ($(mib_of "${guests[index]}") - mib) > 0)) || continue
+		(($1 * ($(guest_mib "${guests[index]}") - mib) > 0)) || continue
 		xl mem-set "${guests[index]}" "$mib" || die "xl mem-set failed"
 		resized+=("${guests[index]} $mib")
 	done
 	for index in "${resized[@]}"; do
 		# shellcheck disable=SC2086 # two words
-		poll 60 has_about $index || die "not resized: $index"
+		poll 60 guest_has_about $index || die "not resized: $index"
 	done
 }
 

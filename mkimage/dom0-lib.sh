@@ -50,6 +50,17 @@ guest_domid() {
 	cat "$state_dir/$1.domid" 2>/dev/null || die "no such guest: $1"
 }
 
+# guest_mib NAME: the memory that Xen says it has.
+guest_mib() {
+	xl list "$1" | awk 'NR == 2 { print $3 }'
+}
+
+# guest_has_about NAME MIB: but for the pages that Xen itself adds.
+guest_has_about() {
+	local off=$(($(guest_mib "$1") - $2))
+	((off <= 2 && off >= -2))
+}
+
 # is_live NAME: whether cagmad serves the guest.
 is_live() {
 	[[ $(cagmactl --json status 2>/dev/null) =~ \"name\":\"$1\"[^{]*\"state\":\"live\" ]]

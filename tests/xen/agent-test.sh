@@ -83,36 +83,13 @@ refusals() {
 	ask "\"quarantined\":\[[^]]*\"name\":\"evil\",\"reason\":\"$1\",\"refusals\":([0-9]+),\"transport\":\"vchan\""
 }
 
-refused_again() {
-	local now
-	now=$(refusals "$1") && ((now > $2))
+note_answers() {
+	answered_one=$(field one answered)
 }
 
 others_are_served() {
 	kill -0 "$daemon" 2>/dev/null || because "cagmad is gone" || return
 	expect 30 "one is answered" at_least one answered $((answered_one + 3))
-}
-
-# refused REASON CASE...: evil is put into quarantine each time, for this reason.
-refused() {
-	local before case
-	answered_one=$(field one answered)
-	for case in "${@:2}"; do
-		before=$(refusals '[a-z-]+') || before=0
-		play "$case" || return
-		expect 40 "$case is refused: $1" refused_again "$1" "$before" || return
-	done
-	others_are_served
-}
-
-held() {
-	echo "$(find "/proc/$daemon/fd" -type l | wc -l) files," \
-		"$(grep -c gntdev "/proc/$daemon/maps") pages," \
-		"$(lsevtchn 0 | wc -l) ports"
-}
-
-holds_what_it_held() {
-	[[ $(held) == "$held_before" ]]
 }
 
 # ---- tests, in the order in which they are run ----
@@ -212,7 +189,7 @@ test_G30_agent_takes_over_when_the_module_goes() {
 test_others_ask_all_the_time() {
 	guest_run one "while :; do echo 1 >/sys/module/cagma/parameters/raise; usleep 100000; done 2>/dev/null &"
 	guest_run evil "for m in xen-evtchn xen-gntdev xen-gntalloc; do insmod /lib/modules/\$m.ko; done; mkdir -p /proc/xen"
-	answered_one=$(field one answered)
+	note_answers
 	others_are_served || return
 	held_before=$(held)
 }
@@ -240,7 +217,7 @@ test_G29_server_that_dies_or_is_silent() {
 }
 
 test_I7_flood_of_samples_starves_nobody() {
-	answered_one=$(field one answered)
+	note_answers
 	play flood && expect 20 "evil is live" is_live evil && sleep 3 && others_are_served
 }
 

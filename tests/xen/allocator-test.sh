@@ -22,19 +22,6 @@ alloc_and_limit() {
 		echo "${BASH_REMATCH[@]:1}"
 }
 
-# fill GUEST MIB: a file in its memory, instead of the one before.
-fill() {
-	guest_mark "$1"
-	guest_run "$1" "mount -o remount,size=500m /tmp; rm -f /tmp/fill; dd if=/dev/zero of=/tmp/fill bs=1M count=$2 2>/dev/null; echo FILLED"
-	says "$1" '^FILLED' 120
-}
-
-empty() {
-	guest_mark "$1"
-	guest_run "$1" "rm -f /tmp/fill; echo EMPTY"
-	says "$1" '^EMPTY' 30
-}
-
 # create_paused MIB: a domain without a page, that never runs.
 create_paused() {
 	xl create -q -p "$CAGMA_IN/guests/new.cfg" "memory=$1" "maxmem=$1" ||
@@ -44,14 +31,6 @@ create_paused() {
 destroy_new() {
 	xl destroy new || because "xl destroy failed" || return
 	expect 20 "new is gone" domain_is_gone new
-}
-
-# is_answered GUEST: an emergency of the guest's own making is answered.
-is_answered() {
-	local before
-	before=$(field "$1" answered)
-	guest_run "$1" "echo 1 >/sys/module/cagma/parameters/raise"
-	expect 20 "$1 is answered" at_least "$1" answered $((before + 1))
 }
 
 play() {
@@ -227,7 +206,7 @@ test_M3_guest_that_never_reaches_its_target() {
 }
 
 test_invariants_held() {
-	! grep -q '"violation"' "$CAGMA_OUT"/trace-*.jsonl || because "in a trace"
+	traces_have_no_violation
 }
 
 phase "booting the guests"

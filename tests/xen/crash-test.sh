@@ -65,10 +65,6 @@ ticks() {
 	echo $((${12} + ${13}))
 }
 
-resident_kib() {
-	sed -n 's/^VmRSS:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$daemon/status"
-}
-
 # costs_little SECONDS WHAT: at most two hundredths of a processor from now on.
 costs_little() {
 	local before after
@@ -83,18 +79,6 @@ costs_little() {
 
 play() {
 	guest_run evil "echo '$1' >/sys/module/hostile/parameters/play"
-}
-
-fill() {
-	guest_mark "$1"
-	guest_run "$1" "mount -o remount,size=500m /tmp; rm -f /tmp/fill; dd if=/dev/zero of=/tmp/fill bs=1M count=$2 2>/dev/null; echo FILLED"
-	says "$1" '^FILLED' 120
-}
-
-empty() {
-	guest_mark "$1"
-	guest_run "$1" "rm -f /tmp/fill; echo EMPTY"
-	says "$1" '^EMPTY' 30
 }
 
 # beyond GUEST: a file, in MiB, with which it needs more than it has, whatever it was
@@ -290,7 +274,7 @@ test_R8_log_flood() {
 }
 
 test_invariants_held() {
-	! grep -q '"violation"' "$CAGMA_OUT"/trace-*.jsonl || because "in a trace"
+	traces_have_no_violation
 }
 
 xenstored_is() {

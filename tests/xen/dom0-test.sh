@@ -288,7 +288,7 @@ test_C1_killed_at_50_random_moments() {
 }
 
 memory_of_pv() {
-	echo "target $(xenstore_target pv) KiB, $(xl list pv | awk 'END { print $3 }') MiB"
+	echo "target $(xenstore_target pv) KiB, $(guest_mib pv) MiB"
 }
 
 # C3: a daemon that can't start changes nothing, however often it is tried.
@@ -354,7 +354,7 @@ test_invariants_held() {
 	local broken
 	broken=$(total invariant_violations)
 	((broken == 0)) || because "$broken violations"
-	! grep -q '"violation"' "$CAGMA_OUT"/trace-*.jsonl || because "in a trace"
+	traces_have_no_violation
 }
 
 test_dry_run_changes_nothing() {
@@ -459,7 +459,7 @@ test_daemon_stops_cleanly() {
 # the first time that it sets one.
 test_dom0_is_managed_with_a_floor() {
 	local mib least before
-	mib=$(xl list 0 | awk 'NR == 2 { print $3 }') least=$((mib - 100))
+	mib=$(guest_mib Domain-0) least=$((mib - 100))
 	xl mem-set Domain-0 "$mib" || because "xl mem-set failed" || return
 	insmod /cagma/in/cagma.ko || because "insmod failed" || return
 	start_daemon

@@ -30,11 +30,6 @@ refusals() {
 	ask "\"quarantined\":\[[^]]*\"name\":\"evil\",\"reason\":\"$1\",\"refusals\":([0-9]+)"
 }
 
-refused_again() {
-	local now
-	now=$(refusals "$1") && ((now > $2))
-}
-
 # Each guest's answers so far, and whether both had some more since.
 note_answers() {
 	answered_one=$(field one answered) answered_two=$(field two answered)
@@ -44,18 +39,6 @@ others_are_served() {
 	kill -0 "$daemon" 2>/dev/null || because "cagmad is gone" || return
 	expect 30 "one is answered" at_least one answered $((answered_one + 3)) &&
 		expect 30 "two is answered" at_least two answered $((answered_two + 3))
-}
-
-# refused REASON CASE...: evil is put into quarantine each time, for this reason.
-refused() {
-	local before case
-	note_answers
-	for case in "${@:2}"; do
-		before=$(refusals '[a-z-]+') || before=0
-		play "$case" || return
-		expect 40 "$case is refused: $1" refused_again "$1" "$before" || return
-	done
-	others_are_served
 }
 
 # endured CASE SECONDS: nothing is wrong enough to let evil go.
@@ -69,14 +52,6 @@ endured() {
 }
 
 # ---- what cagmad holds ----
-
-resident_kib() {
-	sed -n 's/^VmRSS:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$daemon/status"
-}
-
-holds_what_it_held() {
-	[[ $(held) == "$held_before" ]]
-}
 
 # ---- tests, in the order in which they are run ----
 
@@ -340,7 +315,7 @@ test_invariants_held() {
 	local broken
 	broken=$(total invariant_violations)
 	((broken == 0)) || because "$broken violations"
-	! grep -q '"violation"' "$CAGMA_OUT"/trace-*.jsonl || because "in a trace"
+	traces_have_no_violation
 }
 
 # ---- a hostile dom0, against guest two ----

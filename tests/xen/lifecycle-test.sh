@@ -25,10 +25,6 @@ is_well() {
 	(($(field "$1" target_kib) >= $(field "$1" min_kib))) || because "$1 is below its minimum"
 }
 
-holds_what_it_held() {
-	[[ $(held) == "$held_before" ]]
-}
-
 nothing_is_leaked() {
 	expect 10 "cagmad holds what it held, $held_before" holds_what_it_held ||
 		because "it holds $(held), it held $held_before" || return
@@ -255,7 +251,7 @@ test_L12_domain_under_construction_is_left_alone() {
 
 memory_facts() {
 	echo "target $(xenstore-read "/local/domain/$1/memory/target")," \
-		"$(xl list "$1" | awk 'END { print $3 }') MiB," \
+		"$(guest_mib "$1") MiB," \
 		"limit $(xenstore-read "/local/domain/$1/memory/static-max")"
 }
 

@@ -168,6 +168,19 @@ held() {
 		"$(lsevtchn 0 | wc -l) ports"
 }
 
+held_before=
+holds_what_it_held() {
+	[[ $(held) == "$held_before" ]]
+}
+
+resident_kib() {
+	sed -n 's/^VmRSS:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$daemon/status"
+}
+
+traces_have_no_violation() {
+	! grep -q '"violation"' "$CAGMA_OUT"/trace-*.jsonl || because "in a trace"
+}
+
 # guest_says GUEST COMMAND: a number that the guest's shell prints.
 guest_says() {
 	local tag=$RANDOM$RANDOM line
@@ -179,8 +192,41 @@ guest_says() {
 	echo "${line%@*}"
 }
 
+# fill GUEST MIB: a file in its memory, instead of the one before.
+fill() {
+	guest_mark "$1"
+	guest_run "$1" "mount -o remount,size=500m /tmp; rm -f /tmp/fill; dd if=/dev/zero of=/tmp/fill bs=1M count=$2 2>/dev/null; echo FILLED"
+	says "$1" '^FILLED' 120
+}
+
+empty() {
+	guest_mark "$1"
+	guest_run "$1" "rm -f /tmp/fill; echo EMPTY"
+	says "$1" '^EMPTY' 30
+}
+
 domain_is_gone() {
 	! xl list | awk '{ print $2 }' | grep -qx "$1"
+}
+
+# ---- guest "evil" ----
+
+refused_again() {
+	local now
+	now=$(refusals "$1") && ((now > $2))
+}
+
+# refused REASON CASE...: evil is put into quarantine each time, for this reason. What
+# evil plays, what is said of it and how the others fare is the script's.
+refused() {
+	local before case
+	note_answers
+	for case in "${@:2}"; do
+		before=$(refusals '[a-z-]+') || before=0
+		play "$case" || return
+		expect 40 "$case is refused: $1" refused_again "$1" "$before" || return
+	done
+	others_are_served
 }
 
 # ---- PVH guests ----
