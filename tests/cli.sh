@@ -297,6 +297,11 @@ for name in tests/scenarios/[A-Z]*-*.scn; do
 done
 report tests_of_fault_cases_are_in_the_manual "$missing"
 missing=
+while read -r target; do
+	grep -q "^| \`make ${target}[ \`]" docs/benchmarks.md || missing+=" $target"
+done < <(sed -n 's/^\(bench-[a-z]*\):.*/\1/p' Makefile bench/*.mk)
+report benchmarks_are_in_the_manual "$missing"
+missing=
 while read -r why; do
 	grep -qE "^\.BR? .*\b$why\b" docs/cagmactl.8 || [[ $why == keep ]] || missing+=" $why"
 done < <(sed -n 's/.*\[CAGMA_WHY_[A-Z]*\] = "\([a-z]*\)".*/\1/p' dom0/policy.c)
