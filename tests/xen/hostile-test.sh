@@ -51,8 +51,6 @@ endured() {
 	others_are_served
 }
 
-# ---- what cagmad holds ----
-
 # ---- tests, in the order in which they are run ----
 
 test_guests_are_served_side_by_side() {
