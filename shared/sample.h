@@ -34,6 +34,7 @@ enum cagma_reason {
 /* cagma_sample.flags; readers ignore bits they don't know. */
 #define CAGMA_SAMPLE_CLAMPED	(1u << 0) /* last target was out of range */
 #define CAGMA_SAMPLE_REFUSED	(1u << 1) /* last mail had an unknown request */
+#define CAGMA_SAMPLE_DETAILED	(1u << 2) /* the numbers of 32 bits are filled in */
 
 struct cagma_sample {
 	__u32 reason;			/* enum cagma_reason */
@@ -41,7 +42,7 @@ struct cagma_sample {
 	__u32 mail_seq;			/* sequence of the last mail accepted */
 	__u32 reaction_event;		/* emergency that reaction_ns is about */
 	__u32 flags;			/* CAGMA_SAMPLE_* */
-	__u32 reserved0;		/* zero */
+	__u32 least_pages;		/* the guest can't do with less; see below */
 	__u64 time_ns;			/* guest's monotonic clock */
 	__u64 total_pages;		/* memory the guest kernel manages */
 	__u64 free_pages;
@@ -60,8 +61,20 @@ struct cagma_sample {
 	__u64 offset_pages;		/* memory/target minus the balloon's own count */
 	__u64 task_pages;		/* RAM + swap of the task behind the event */
 	__u64 reaction_ns;		/* hook fired to target applied, guest clock */
-	__u64 reserved1[2];		/* zero */
+	__u32 swap_total_pages;		/* swap space, in use or not */
+	__u32 refault_file_pages;	/* counter: the file pages of refault_pages */
+	__u32 activate_file_pages;	/* counter: of them, what more memory had kept */
+	__u32 active_file_pages;	/* page cache in use, of file_pages */
 };
+
+/*
+ * The five 32-bit numbers of pages mean something only with CAGMA_SAMPLE_DETAILED;
+ * older modules leave them 0. Levels end at 2^32 - 1, counters wrap.
+ *
+ * least_pages counts as memory/target does: what reclaim can neither drop nor swap
+ * out, however much swap there is (kernel, page tables, locked and huge pages); with
+ * vm.overcommit_memory=2 at least what keeps CommitLimit above Committed_AS.
+ */
 
 #define CAGMA_ASSERT_OFFSET(type, field, offset) \
 	_Static_assert(offsetof(struct type, field) == (offset), \
@@ -72,7 +85,7 @@ CAGMA_ASSERT_OFFSET(cagma_sample, event, 4);
 CAGMA_ASSERT_OFFSET(cagma_sample, mail_seq, 8);
 CAGMA_ASSERT_OFFSET(cagma_sample, reaction_event, 12);
 CAGMA_ASSERT_OFFSET(cagma_sample, flags, 16);
-CAGMA_ASSERT_OFFSET(cagma_sample, reserved0, 20);
+CAGMA_ASSERT_OFFSET(cagma_sample, least_pages, 20);
 CAGMA_ASSERT_OFFSET(cagma_sample, time_ns, 24);
 CAGMA_ASSERT_OFFSET(cagma_sample, total_pages, 32);
 CAGMA_ASSERT_OFFSET(cagma_sample, free_pages, 40);
@@ -91,7 +104,10 @@ CAGMA_ASSERT_OFFSET(cagma_sample, balloon_target_pages, 136);
 CAGMA_ASSERT_OFFSET(cagma_sample, offset_pages, 144);
 CAGMA_ASSERT_OFFSET(cagma_sample, task_pages, 152);
 CAGMA_ASSERT_OFFSET(cagma_sample, reaction_ns, 160);
-CAGMA_ASSERT_OFFSET(cagma_sample, reserved1, 168);
+CAGMA_ASSERT_OFFSET(cagma_sample, swap_total_pages, 168);
+CAGMA_ASSERT_OFFSET(cagma_sample, refault_file_pages, 172);
+CAGMA_ASSERT_OFFSET(cagma_sample, activate_file_pages, 176);
+CAGMA_ASSERT_OFFSET(cagma_sample, active_file_pages, 180);
 _Static_assert(sizeof(struct cagma_sample) == 184, "cagma_sample resized");
 
 #endif

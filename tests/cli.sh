@@ -277,23 +277,23 @@ done < <(sed -nE 's/.*[ "]([0-9]+) to ([0-9]+) \(default ([0-9]+)\).*/\1 \2 \3/p
 report parameters_of_the_module_are_in_its_manual "$missing"
 missing=
 # shellcheck disable=SC2016 # the backquotes are the table's
-for name in $(grep -oE '`(test|fuzz)_[A-Za-z0-9_]*`' docs/testing.md | tr -d '`'); do
+for name in $(grep -oE '`(test|fuzz)_[A-Za-z0-9_]*`' docs/fault-cases.md | tr -d '`'); do
 	grep -rqw "$name" tests/unit tests/xen tests/cli.sh ||
 		compgen -G "tests/*/$name.*" >/dev/null || missing+=" $name"
 done
 # shellcheck disable=SC2016
-for name in $(grep -oE '`[A-Z][0-9]+-[a-z0-9-]+`' docs/testing.md | tr -d '`'); do
+for name in $(grep -oE '`[A-Z][0-9]+-[a-z0-9-]+`' docs/fault-cases.md | tr -d '`'); do
 	[[ -e tests/scenarios/$name.scn ]] || missing+=" $name"
 done
 report tests_in_the_manual_exist "$missing"
 missing=
 while read -r name; do
-	grep -q "\`$name\`" docs/testing.md || missing+=" $name"
-done < <(sed -nE 's/^(static void )?(test_[GDLRCSKMI][0-9]+_[A-Za-z0-9_]*)\(.*/\2/p' \
+	grep -q "\`$name\`" docs/fault-cases.md || missing+=" $name"
+done < <(sed -nE 's/^(static void )?(test_[GDLRCSKMNPWOI][0-9]+_[A-Za-z0-9_]*)\(.*/\2/p' \
 	tests/unit/*.c tests/xen/*-test.sh)
 for name in tests/scenarios/[A-Z]*-*.scn; do
 	name=${name##*/}
-	grep -q "\`${name%.scn}\`" docs/testing.md || missing+=" $name"
+	grep -q "\`${name%.scn}\`" docs/fault-cases.md || missing+=" $name"
 done
 report tests_of_fault_cases_are_in_the_manual "$missing"
 missing=

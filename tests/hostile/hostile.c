@@ -197,8 +197,8 @@ static void step_unknown(void)
 {
 	fill_sample();
 	sample.reason = get_random_u32();
-	sample.flags = sample.reserved0 = get_random_u32();
-	sample.reserved1[0] = sample.mail_seq = get_random_u32();
+	sample.flags = sample.least_pages = get_random_u32();
+	sample.swap_total_pages = sample.mail_seq = get_random_u32();
 	publish();
 }
 

@@ -22,7 +22,7 @@ static int clear_page(void **state)
 static struct cagma_sample sample_of(uint64_t number)
 {
 	return (struct cagma_sample){ .time_ns = number,
-				      .reserved1 = { 0, number } };
+				      .active_file_pages = (uint32_t)number };
 }
 
 /* ---- samples ---- */
@@ -204,14 +204,16 @@ static const struct field {
 	FIELD(doorbell.reserved), FIELD(reserved),
 	FIELD(slot[0].seq), FIELD(slot[0].reserved),
 	SAMPLE(reason), SAMPLE(event), SAMPLE(mail_seq),
-	SAMPLE(reaction_event), SAMPLE(flags), SAMPLE(reserved0),
+	SAMPLE(reaction_event), SAMPLE(flags), SAMPLE(least_pages),
 	SAMPLE(time_ns), SAMPLE(total_pages), SAMPLE(free_pages),
 	SAMPLE(available_pages), SAMPLE(anon_pages), SAMPLE(file_pages),
 	SAMPLE(shmem_pages), SAMPLE(committed_pages), SAMPLE(swap_free_pages),
 	SAMPLE(swap_in_pages), SAMPLE(swap_out_pages), SAMPLE(refault_pages),
 	SAMPLE(direct_stalls), SAMPLE(balloon_pages),
 	SAMPLE(balloon_target_pages), SAMPLE(offset_pages), SAMPLE(task_pages),
-	SAMPLE(reaction_ns), SAMPLE(reserved1),
+	SAMPLE(reaction_ns), SAMPLE(swap_total_pages),
+	SAMPLE(refault_file_pages), SAMPLE(activate_file_pages),
+	SAMPLE(active_file_pages),
 	{ "slot[1]", offsetof(struct cagma_page, slot[1]),
 	  (CAGMA_SLOT_COUNT - 1) * CAGMA_SLOT_BYTES },
 };

@@ -352,7 +352,8 @@ static void test_G12_unknown_reason_and_flags_pass(void **state)
 	const struct cagma_sample sample = {
 		.reason = 4711,
 		.flags = UINT32_MAX,
-		.reserved1 = { UINT64_MAX, UINT64_MAX },
+		.swap_total_pages = UINT32_MAX,
+		.active_file_pages = UINT32_MAX,
 	};
 
 	(void)state;
