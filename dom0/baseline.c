@@ -35,6 +35,15 @@ static bool may_shrink(const struct cagma_tuning *tuning,
 	       cagma_guest_is_known(tuning, guest);
 }
 
+static void cap(const struct cagma_tuning *tuning,
+		const struct cagma_host_view *host,
+		const struct cagma_guest_view *guests, size_t count,
+		struct cagma_decision *decisions)
+{
+	if (host->up_ns >= tuning->grace_ns)
+		cagma_cap(tuning, guests, count, decisions);
+}
+
 static uint64_t in_range(const struct cagma_guest_view *guest, uint64_t pages)
 {
 	return cagma_clamp(pages, guest->min_pages,
@@ -133,8 +142,10 @@ static void decide_proportional(const struct cagma_tuning *tuning,
 			moved += cagma_less(proportional_size(&guests[i], pool,
 							      sum),
 					    guests[i].target_pages);
-	if (!needed && moved < ROUND_STEP_PAGES)
+	if (!needed && moved < ROUND_STEP_PAGES) {
+		cap(tuning, host, guests, count, decisions);
 		return;
+	}
 	for (size_t i = 0; i < count; i++) {
 		uint64_t size;
 
@@ -150,6 +161,7 @@ static void decide_proportional(const struct cagma_tuning *tuning,
 		}
 	}
 	grow_all(count, usable, CAGMA_WHY_GROW, decisions);
+	cap(tuning, host, guests, count, decisions);
 }
 
 const struct cagma_policy cagma_policy_proportional = {
@@ -179,7 +191,8 @@ static void release_2017(const struct cagma_guest_view *guest, uint64_t pages,
 	struct cagma_memory *m = &decision->memory;
 	uint64_t sum = 0;
 
-	m->surplus_pages[m->rounds++ % CAGMA_MEMORY_ROUNDS] = pages;
+	m->surplus_pages[m->rounds++ % CAGMA_MEMORY_ROUNDS] =
+		(uint32_t)cagma_min(pages, UINT32_MAX);
 	if (m->rounds <= RELEASE_ROUNDS || !allowed)
 		return;
 	for (size_t i = 0; i < CAGMA_MEMORY_ROUNDS; i++)
@@ -225,6 +238,8 @@ static void decide_2017(const struct cagma_tuning *tuning,
 		look_2017(tuning, host, &guests[i], periodic, &decisions[i]);
 	grow_all(count, cagma_less(host->spare_pages, host->hard_pages),
 		 periodic ? CAGMA_WHY_GROW : CAGMA_WHY_EMERGENCY, decisions);
+	if (periodic)
+		cap(tuning, host, guests, count, decisions);
 }
 
 const struct cagma_policy cagma_policy_2017 = {

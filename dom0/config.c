@@ -41,6 +41,10 @@ static const struct setting {
 	  "a surplus may be given to others after this long" },
 	{ "grace_ms", 0, 60000, 10000, "after start nobody is shrunk" },
 	{ "stale_ms", 500, 60000, 3000, "older data is not acted upon" },
+	{ "available_mib", 0, 1048576, 200,
+	  "a guest keeps so much available while there is memory" },
+	{ "available_percent", 0, 50, 10,
+	  "and this share of what it has, if that is more" },
 	{ "retry_max_ms", 1000, 3600000, 300000,
 	  "a guest in quarantine is tried again this often at least" },
 };
@@ -86,12 +90,15 @@ static void assign(struct cagma_config *c, const char *name, uint64_t value)
 		{ "grace_ms", &c->tuning.grace_ns, ns },
 		{ "stale_ms", &c->tuning.stale_ns, ns },
 		{ "retry_max_ms", &c->retry_max_ns, ns },
+		{ "available_mib", &c->tuning.shape_pages, pages },
 	};
 
 	if (!strcmp(name, "task_percent"))
 		c->tuning.task_percent = (uint32_t)value;
 	else if (!strcmp(name, "threshold_percent"))
 		c->tuning.threshold_percent = (uint32_t)value;
+	else if (!strcmp(name, "available_percent"))
+		c->tuning.shape_percent = (uint32_t)value;
 	for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++)
 		if (!strcmp(name, map[i].name))
 			*map[i].to = map[i].value;
@@ -310,6 +317,19 @@ static bool read_guests(const struct error *e, const config_setting_t *s,
 	return true;
 }
 
+/* Where memory that nobody needs is kept. */
+static bool read_idle(const struct error *e, const config_setting_t *s,
+		      struct cagma_config *config)
+{
+	const char *text = get_text(e, s);
+
+	if (!text)
+		return false;
+	config->tuning.idle_host = !strcmp(text, "host");
+	return config->tuning.idle_host || !strcmp(text, "guests") ||
+	       fail(e, s, "idle must be \"guests\" or \"host\"");
+}
+
 static bool read_setting(const struct error *e, const config_setting_t *s,
 			 struct cagma_config *config)
 {
@@ -318,6 +338,8 @@ static bool read_setting(const struct error *e, const config_setting_t *s,
 
 	if (!strcmp(name, "guests"))
 		return read_guests(e, s, config);
+	if (!strcmp(name, "idle"))
+		return read_idle(e, s, config);
 	if (!strcmp(name, "meminfo_guests")) {
 		if (config_setting_type(s) != CONFIG_TYPE_BOOL)
 			return fail(e, s, "meminfo_guests must be true or false");

@@ -7,6 +7,8 @@
 #define ENOUGH_PAGES	cagma_mib_to_pages(128)
 /* A balloon stops within a batch of its target; no debt is worth less. */
 #define NOTHING_PAGES	cagma_mib_to_pages(2)
+#define QUICK_NS	(CAGMA_NS_PER_S / 20)
+#define STEADY_NS	CAGMA_NS_PER_S
 #define WAIT_MIN_NS	(10 * CAGMA_NS_PER_S)
 #define WAIT_MAX_NS	(300 * CAGMA_NS_PER_S)
 
@@ -41,13 +43,37 @@ static bool is_time_to_ask(struct cagma_debt *debt, uint64_t now_ns)
 	return true;
 }
 
+/* What was paid within `window_ns` says what will be paid soon. */
+static void keep_pace(struct cagma_debt *debt, int i, uint64_t window_ns,
+		      uint64_t owed_pages, uint64_t now_ns, uint64_t *per_s)
+{
+	uint64_t before = debt->pace[i].owed_pages;
+	uint64_t passed_ns = cagma_less(now_ns, debt->pace[i].since_ns);
+
+	if (!before)
+		*per_s = UINT64_MAX;
+	if (before && owed_pages <= before) {
+		if (passed_ns < window_ns)
+			return;
+		*per_s = cagma_scale(before - owed_pages, CAGMA_NS_PER_S,
+				     passed_ns);
+	}
+	debt->pace[i].since_ns = now_ns;
+	debt->pace[i].owed_pages = owed_pages;
+}
+
 bool cagma_debt_look(struct cagma_debt *debt, uint64_t owed_pages,
 		     uint64_t now_ns)
 {
 	if (owed_pages <= NOTHING_PAGES) {
-		*debt = (struct cagma_debt){ 0 };
+		*debt = (struct cagma_debt){
+			.quick_pages = UINT64_MAX,
+			.steady_pages = UINT64_MAX,
+		};
 		return false;
 	}
+	keep_pace(debt, 0, QUICK_NS, owed_pages, now_ns, &debt->quick_pages);
+	keep_pace(debt, 1, STEADY_NS, owed_pages, now_ns, &debt->steady_pages);
 	if (debt->stuck && owed_pages <= debt->stuck_pages / 2)
 		debt->stuck = false;
 	/* More is owed than before: it was asked for more in between. */

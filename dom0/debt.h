@@ -16,6 +16,13 @@ struct cagma_debt {
 	uint64_t stuck_pages;		/* owed when it was found stuck */
 	uint64_t ask_ns;		/* when to ask again */
 	uint64_t wait_ns;		/* the latest interval of asking */
+	struct {
+		uint64_t since_ns;
+		uint64_t owed_pages;	/* at that time; 0: not timed */
+	} pace[2];			/* of a moment, and of a second */
+	uint64_t quick_pages;		/* what it gives per second, by the first */
+	uint64_t steady_pages;		/* and by the second; both: UINT64_MAX if
+					   that isn't known */
 };
 
 /*

@@ -67,19 +67,76 @@ static uint64_t share(const struct cagma_guest_view *guest, uint64_t wish,
 	return cagma_min(wish, guest->min_pages + more);
 }
 
-bool cagma_is_short(const struct cagma_guest_view *guest)
+bool cagma_is_short(const struct cagma_guest_view *guest, uint64_t cma)
 {
-	return guest->emergency || guest->swap_in_pages >= CAGMA_STEP_PAGES;
+	return (guest->emergency ||
+		guest->swap_in_pages >= CAGMA_STEP_PAGES) &&
+	       guest->target_pages < guest->used_pages + cma;
+}
+
+uint64_t cagma_returning(const struct cagma_guest_view *guest)
+{
+	if (guest->swap_in_pages < CAGMA_STEP_PAGES)
+		return 0;
+	return cagma_less(guest->swapped_pages, 2 * guest->swap_in_pages);
+}
+
+/* So often in a row it is no coincidence. */
+#define ELASTIC_TIMES	2
+/* Of what it had, what must have gone before its use is looked at. */
+#define SHRUNK_SHARE	32
+
+bool cagma_is_elastic(const struct cagma_guest_view *guest)
+{
+	return guest->memory.followed >= ELASTIC_TIMES;
+}
+
+static void mark_use(const struct cagma_guest_view *guest,
+		     struct cagma_memory *memory)
+{
+	memory->had_pages = (uint32_t)cagma_min(guest->alloc_pages, UINT32_MAX);
+	memory->used_pages = (uint32_t)cagma_min(guest->used_pages, UINT32_MAX);
+}
+
+/* Whether use fell by the same share as what it has, give or take a quarter. */
+static bool has_followed(const struct cagma_guest_view *guest,
+			 const struct cagma_memory *memory)
+{
+	uint64_t lost = memory->had_pages - guest->alloc_pages;
+	uint64_t due = cagma_scale(memory->used_pages, lost, memory->had_pages);
+	uint64_t fell = cagma_less(memory->used_pages, guest->used_pages);
+
+	return fell > due - due / 4 && fell < due + due / 4;
+}
+
+void cagma_note_use(const struct cagma_guest_view *guest,
+		    struct cagma_memory *memory)
+{
+	uint64_t lost = cagma_less(memory->had_pages, guest->alloc_pages);
+	bool shrunk = lost > memory->had_pages / SHRUNK_SHARE;
+	bool dropped = guest->used_pages < memory->used_pages / 4 * 3;
+
+	if (!shrunk && dropped)
+		memory->followed = 0;	/* by itself */
+	if (!shrunk) {
+		if (dropped || guest->alloc_pages > memory->had_pages)
+			mark_use(guest, memory);
+		return;
+	}
+	memory->followed = has_followed(guest, memory) ? memory->followed + 1 : 0;
+	mark_use(guest, memory);
 }
 
 static uint64_t wish(const struct cagma_guest_view *guest, uint64_t used_pages,
 		     uint64_t cma)
 {
-	uint64_t pages = cagma_wanted(guest, cagma_max(guest->used_pages,
-						       used_pages), cma);
+	uint64_t used = cagma_max(guest->used_pages, used_pages);
+	uint64_t all = cagma_wanted(guest, used, cagma_is_elastic(guest) ?
+				    guest->target_pages :
+				    cma + cagma_returning(guest));
 
-	return cagma_is_short(guest) ? cagma_max(pages, guest->target_pages) :
-				       pages;
+	return cagma_max(cagma_wanted(guest, used, cma),
+			 cagma_min(all, guest->target_pages));
 }
 
 uint64_t cagma_wish(const struct cagma_guest_view *guest, uint64_t cma)
@@ -102,25 +159,28 @@ static uint64_t sum_of_shares(const struct cagma_tuning *tuning,
 }
 
 /*
- * What there is for those who are known: all that they have or may take, except
- * what is known not to come back, and what is spare. Limits, not targets: they
- * fall when pages have come back, by the amount that spare memory rises, so that
- * memory on its way is in the pool at every moment.
+ * What there is for those who are known: all that they have or may take, and what
+ * is spare. Limits, not targets: they fall when pages have come back, by the amount
+ * that spare memory rises, so that memory on its way is in the pool at every moment.
+ * Of a guest that gives nothing back there is only what it wishes for itself.
  */
 static uint64_t pool_of(const struct cagma_tuning *tuning,
 			const struct cagma_host_view *host,
-			const struct cagma_guest_view *guests, size_t count)
+			const struct cagma_guest_view *guests, size_t count,
+			const struct cagma_decision *decisions)
 {
 	uint64_t pages = host->spare_pages;
 
 	for (size_t i = 0; i < count; i++) {
 		const struct cagma_guest_view *g = &guests[i];
+		uint64_t has = cagma_max(g->target_pages,
+					 cagma_max(g->alloc_pages,
+						   g->limit_pages));
 
 		if (!cagma_guest_is_known(tuning, g))
 			continue;
-		pages += g->stuck ? g->target_pages :
-			cagma_max(g->target_pages,
-				  cagma_max(g->alloc_pages, g->limit_pages));
+		pages += g->stuck ? cagma_min(has,
+					decisions[i].entitled_pages) : has;
 	}
 	return cagma_less(pages, host->hard_pages + host->overdrawn_pages);
 }
@@ -149,8 +209,7 @@ static void entitle(const struct cagma_tuning *tuning,
 		    const struct cagma_guest_view *guests, size_t count,
 		    struct cagma_decision *decisions)
 {
-	uint64_t pool = pool_of(tuning, host, guests, count);
-	uint64_t wishes = 0, low = 0, high;
+	uint64_t wishes = 0, low = 0, high, pool;
 
 	for (size_t i = 0; i < count; i++) {
 		if (!cagma_guest_is_known(tuning, &guests[i]))
@@ -159,6 +218,7 @@ static void entitle(const struct cagma_tuning *tuning,
 						   decisions[i].cma_pages);
 		wishes += decisions[i].entitled_pages;
 	}
+	pool = pool_of(tuning, host, guests, count, decisions);
 	if (wishes <= pool)
 		return;
 	wish_for_longer(tuning, guests, count, decisions);

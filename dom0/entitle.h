@@ -10,15 +10,32 @@ uint64_t cagma_wanted(const struct cagma_guest_view *guest, uint64_t used,
 		      uint64_t cma);
 
 /*
- * Short of memory by its own word: it is asked to give nothing within its
- * entitlement, whatever is available at this moment. What is available while
- * pages come back from swap is what they come back to.
+ * It asks for memory, or pages come back from swap, and it lacks some of its CMA. A
+ * guest that moves pages to swap and back while enough is available does so for
+ * another reason than its memory: a container's limit, zram, hibernation.
  */
-bool cagma_is_short(const struct cagma_guest_view *guest);
+bool cagma_is_short(const struct cagma_guest_view *guest, uint64_t cma);
 
 /*
- * What a guest would have if there were enough. Who is short is taken to want
- * all that it has.
+ * What it uses fell with what it had, again and again: a cache that sizes itself by
+ * the memory there is. What it seems to have left over is no surplus, for the next
+ * time it would seem to have as much.
+ */
+bool cagma_is_elastic(const struct cagma_guest_view *guest);
+
+/* Compares its use with what it has, at every periodic pass. */
+void cagma_note_use(const struct cagma_guest_view *guest,
+		    struct cagma_memory *memory);
+
+/*
+ * Pages in swap beyond those in the CMA, while some come back: what is available
+ * then is what they come back to.
+ */
+uint64_t cagma_returning(const struct cagma_guest_view *guest);
+
+/*
+ * What a guest would have if there were enough. While pages come back from swap it
+ * wants room for all of them, as far as it has that room.
  */
 uint64_t cagma_wish(const struct cagma_guest_view *guest, uint64_t cma);
 

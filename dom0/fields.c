@@ -13,11 +13,21 @@
 #define DECISION(name, type)	{ #name, offsetof(struct cagma_decision, name), type }
 #define MEMORY(of) \
 	of(memory.rounds, CAGMA_U32), \
-	of(memory.surplus_pages[0], CAGMA_U64), \
-	of(memory.surplus_pages[1], CAGMA_U64), \
-	of(memory.surplus_pages[2], CAGMA_U64), \
-	of(memory.surplus_pages[3], CAGMA_U64), \
-	of(memory.surplus_pages[4], CAGMA_U64)
+	of(memory.surplus_pages[0], CAGMA_U32), \
+	of(memory.surplus_pages[1], CAGMA_U32), \
+	of(memory.surplus_pages[2], CAGMA_U32), \
+	of(memory.surplus_pages[3], CAGMA_U32), \
+	of(memory.surplus_pages[4], CAGMA_U32), \
+	of(memory.grown, CAGMA_U32), \
+	of(memory.yielded_s, CAGMA_U32), \
+	of(memory.before_pages, CAGMA_U32), \
+	of(memory.most_pages, CAGMA_U32), \
+	of(memory.vain_pages, CAGMA_U32), \
+	of(memory.wait_s, CAGMA_U32), \
+	of(memory.until_s, CAGMA_U32), \
+	of(memory.had_pages, CAGMA_U32), \
+	of(memory.used_pages, CAGMA_U32), \
+	of(memory.followed, CAGMA_U32)
 
 _Static_assert(CAGMA_MEMORY_ROUNDS == 5, "a policy's memory has other fields");
 
@@ -32,6 +42,9 @@ const struct cagma_field cagma_tuning_fields[] = {
 	TUNING(donor_ns, CAGMA_U64),
 	TUNING(grace_ns, CAGMA_U64),
 	TUNING(stale_ns, CAGMA_U64),
+	TUNING(shape_pages, CAGMA_U64),
+	TUNING(shape_percent, CAGMA_U32),
+	TUNING(idle_host, CAGMA_BOOL),
 	{ NULL, 0, 0 },
 };
 
@@ -57,6 +70,9 @@ const struct cagma_field cagma_guest_view_fields[] = {
 	GUEST(task_pages, CAGMA_U64),
 	GUEST(swapped_pages, CAGMA_U64),
 	GUEST(swap_in_pages, CAGMA_U64),
+	GUEST(firm_pages, CAGMA_U64),
+	GUEST(quick_pages, CAGMA_U64),
+	GUEST(steady_pages, CAGMA_U64),
 	GUEST(min_pages, CAGMA_U64),
 	GUEST(max_pages, CAGMA_U64),
 	GUEST(weight, CAGMA_U32),

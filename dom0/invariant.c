@@ -2,6 +2,28 @@
 #include "invariant.h"
 #include "units.h"
 
+/* Its data is good, and what it was asked for last has come: it could be capped. */
+static bool is_at_rest(const struct cagma_tuning *tuning,
+		       const struct cagma_guest_view *guest)
+{
+	return cagma_guest_is_known(tuning, guest) && !guest->stuck &&
+	       cagma_less(guest->alloc_pages, guest->target_pages) <=
+		       CAGMA_STEP_PAGES;
+}
+
+/* A guest above its maximum is on its way down, as far as it can give. */
+static bool stays_above_max(const struct cagma_tuning *tuning,
+			    const struct cagma_guest_view *guest,
+			    const struct cagma_decision *decision)
+{
+	uint64_t most = cagma_max(cagma_max(guest->min_pages, guest->max_pages),
+				  guest->firm_pages);
+
+	return decision->target_pages > most &&
+	       decision->target_pages >= guest->target_pages &&
+	       is_at_rest(tuning, guest);
+}
+
 static unsigned int check_guest(const struct cagma_tuning *tuning,
 				const struct cagma_guest_view *guest,
 				const struct cagma_decision *decision)
@@ -27,7 +49,7 @@ unsigned int cagma_invariant_check(const struct cagma_tuning *tuning,
 				   int64_t before, int64_t after,
 				   const struct cagma_guest_view *guests,
 				   const struct cagma_decision *decisions,
-				   size_t count)
+				   size_t count, bool periodic)
 {
 	int64_t hard = (int64_t)host->hard_pages;
 	unsigned int broken = 0;
@@ -35,6 +57,9 @@ unsigned int cagma_invariant_check(const struct cagma_tuning *tuning,
 
 	for (size_t i = 0; i < count; i++) {
 		broken |= check_guest(tuning, &guests[i], &decisions[i]);
+		if (periodic && host->up_ns >= tuning->grace_ns &&
+		    stays_above_max(tuning, &guests[i], &decisions[i]))
+			broken |= CAGMA_I2;
 		granted += cagma_less(decisions[i].target_pages,
 				      guests[i].target_pages);
 	}

@@ -6,6 +6,7 @@
 #ifndef CAGMA_INVARIANT_H
 #define CAGMA_INVARIANT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,13 +14,13 @@
 
 /* Bits of a violation mask. */
 #define CAGMA_I1	(1u << 1)	/* spare memory fell below the hard reserve */
-#define CAGMA_I2	(1u << 2)	/* a target left [min, max] */
+#define CAGMA_I2	(1u << 2)	/* a target left, or stays out of, [min, max] */
 #define CAGMA_I3	(1u << 3)	/* an increase spent what a decrease brings */
 #define CAGMA_I4	(1u << 4)	/* a decrease on stale data */
 #define CAGMA_I5	(1u << 5)	/* a claim was granted beyond the entitlement */
 
 /*
- * Checks one round. `before` and `after` are spare pages before and after its
+ * Checks one round; `periodic`: of a pass that brings guests down to their maximum. `before` and `after` are spare pages before and after its
  * actions; a round that found too little already may only not make it worse.
  */
 unsigned int cagma_invariant_check(const struct cagma_tuning *tuning,
@@ -27,6 +28,6 @@ unsigned int cagma_invariant_check(const struct cagma_tuning *tuning,
 				   int64_t before, int64_t after,
 				   const struct cagma_guest_view *guests,
 				   const struct cagma_decision *decisions,
-				   size_t count);
+				   size_t count, bool periodic);
 
 #endif

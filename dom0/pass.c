@@ -95,6 +95,9 @@ static void view_guest(const struct cagma_loop *loop,
 		.swapped_pages = cagma_track_swapped(track),
 		.swap_in_pages =
 			cagma_track_swap_in(track, now_ns, t->horizon_ns),
+		.firm_pages = cagma_track_firm(track, now_ns, t->donor_ns),
+		.quick_pages = guest->debt.quick_pages,
+		.steady_pages = guest->debt.steady_pages,
 		.min_pages = guest->min_pages,
 		.max_pages = guest->max_pages,
 		.weight = guest->weight,
@@ -272,7 +275,7 @@ static void carry_out(struct cagma_loop *loop, size_t index,
 }
 
 static void check(struct cagma_loop *loop, const struct cagma_host_view *host,
-		  int64_t before)
+		  int64_t before, bool periodic)
 {
 	static const struct { unsigned int bit; const char *name; } all[] = {
 		{ CAGMA_I1, "I1" }, { CAGMA_I2, "I2" },
@@ -282,7 +285,7 @@ static void check(struct cagma_loop *loop, const struct cagma_host_view *host,
 	unsigned int broken = cagma_invariant_check(
 		&loop->config->tuning, host, before,
 		loop->actuator.spare_pages, loop->views, loop->decisions,
-		loop->guest_count);
+		loop->guest_count, periodic && loop->config->policy->acts);
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		if (!(broken & all[i].bit))
@@ -334,7 +337,7 @@ static void evaluate(struct cagma_loop *loop, bool periodic)
 			if (shrink == (loop->decisions[i].target_pages <
 				       loop->views[i].target_pages))
 				carry_out(loop, i, &host);
-	check(loop, &host, before);
+	check(loop, &host, before, periodic);
 	take_down(loop, periodic, now_ns, &host);
 }
 

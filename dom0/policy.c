@@ -13,6 +13,9 @@
 #define LEAST_SHARE	32
 /* After yielding, only as much as could be asked back at once. */
 #define CALM_NS		(30 * CAGMA_NS_PER_S)
+/* What others yield is to be kept for so long, or the next time has to wait. */
+#define WAIT_MIN_S	UINT32_C(600)
+#define WAIT_MAX_S	UINT32_C(14400)
 
 const char *cagma_why_name(enum cagma_why why)
 {
@@ -24,6 +27,7 @@ const char *cagma_why_name(enum cagma_why why)
 		[CAGMA_WHY_DONATE] = "donate",
 		[CAGMA_WHY_YIELD] = "yield",
 		[CAGMA_WHY_RELEASE] = "release",
+		[CAGMA_WHY_CAP] = "cap",
 		[CAGMA_WHY_FOREIGN] = "foreign",
 		[CAGMA_WHY_REMIND] = "remind",
 	};
@@ -134,6 +138,7 @@ static uint64_t pour(const struct cagma_guest_view *guests, size_t count,
 			d->unmet_pages -= pages_given;
 			d->why = emergency ? CAGMA_WHY_EMERGENCY :
 					     CAGMA_WHY_GROW;
+			d->memory.grown = 1;
 			given += pages_given;
 		}
 		pages -= given;
@@ -143,12 +148,30 @@ static uint64_t pour(const struct cagma_guest_view *guests, size_t count,
 	return pages;
 }
 
-/* What a guest wants to meet another burst like the last and keep its CMA. */
-static uint64_t readiness(const struct cagma_guest_view *guest,
+/* What programs in the guest judge by: so much stays available if it can. */
+static uint64_t shape(const struct cagma_tuning *tuning,
+		      const struct cagma_guest_view *guest)
+{
+	if (tuning->idle_host)
+		return 0;
+	return cagma_max(tuning->shape_pages, guest->target_pages *
+					      tuning->shape_percent / 100);
+}
+
+/*
+ * What a guest wants to meet another burst like the last and have its CMA then; and
+ * to have its shape, if it ever asked: one that is content with what it was created
+ * with leaves the rest to domains that come.
+ */
+static uint64_t readiness(const struct cagma_tuning *tuning,
+			  const struct cagma_guest_view *guest,
 			  const struct cagma_decision *decision)
 {
-	return cagma_wanted(guest, guest->used_donor_pages,
-		      decision->cma_pages + guest->burst_pages);
+	uint64_t cushion = decision->cma_pages + guest->burst_pages;
+
+	if (decision->memory.grown)
+		cushion = cagma_max(cushion, shape(tuning, guest));
+	return cagma_wanted(guest, guest->used_donor_pages, cushion);
 }
 
 /*
@@ -159,11 +182,12 @@ static uint64_t unready(const struct cagma_tuning *tuning,
 			const struct cagma_guest_view *guest,
 			const struct cagma_decision *decision)
 {
-	uint64_t pages = cagma_less(readiness(guest, decision),
+	uint64_t pages = cagma_less(readiness(tuning, guest, decision),
 				    guest->target_pages);
 
 	if (!cagma_guest_is_known(tuning, guest) || guest->stuck ||
-	    cagma_is_short(guest) || decision->why != CAGMA_WHY_KEEP ||
+	    cagma_is_short(guest, decision->cma_pages) ||
+	    decision->why != CAGMA_WHY_KEEP ||
 	    guest->settled_ns < tuning->donor_ns ||
 	    guest->yielded_ns < CALM_NS)
 		return 0;
@@ -213,11 +237,23 @@ static bool may_shrink(const struct cagma_tuning *tuning,
 	       decision->why == CAGMA_WHY_KEEP;
 }
 
-/* What it has beyond both `pages` and its minimum. */
+/* What it was asked for and hasn't given yet. */
+static uint64_t owed(const struct cagma_guest_view *guest)
+{
+	return cagma_less(guest->alloc_pages, guest->target_pages);
+}
+
+static bool owes(const struct cagma_guest_view *guest)
+{
+	return owed(guest) > CAGMA_STEP_PAGES;
+}
+
+/* What it has beyond `pages`, its minimum and what it can't give. */
 static uint64_t beyond(const struct cagma_guest_view *guest, uint64_t pages)
 {
 	return cagma_less(guest->target_pages,
-			  cagma_max(pages, guest->min_pages));
+			  cagma_max(pages, cagma_max(guest->min_pages,
+						     guest->firm_pages)));
 }
 
 /* The same surplus would have been seen release_ns ago. */
@@ -227,43 +263,90 @@ static bool has_lasted(const struct cagma_tuning *tuning,
 	return guest->covered && guest->settled_ns >= tuning->release_ns;
 }
 
-/* A little surplus isn't taken before it has lasted: it may be noise. */
+/*
+ * What it has beyond its use and `cushion`, of which it may have given a part
+ * already; nothing if it pays more slowly than it
+ * was asked to. A little isn't taken before it has lasted: it may be noise.
+ */
+static uint64_t idle_beyond(const struct cagma_tuning *tuning,
+			    const struct cagma_guest_view *guest,
+			    const struct cagma_decision *decision,
+			    uint64_t cushion)
+{
+	uint64_t given = cagma_less(guest->target_pages, decision->target_pages);
+	uint64_t used = guest->used_donor_pages, pages;
+
+	if ((decision->why != CAGMA_WHY_DONATE &&
+	     !may_shrink(tuning, guest, decision)) || decision->unmet_pages ||
+	    cagma_is_elastic(guest) || owed(guest) > guest->quick_pages)
+		return 0;
+	cushion += cagma_returning(guest);
+	pages = beyond(guest, used + cushion);
+	if (pages >= tuning->release_pages &&
+	    guest->settled_ns >= tuning->donor_ns)
+		return cagma_less(pages, given);
+	used = cagma_max(used, guest->used_release_pages);
+	pages = beyond(guest, used + cushion);
+	return pages >= CAGMA_STEP_PAGES && has_lasted(tuning, guest) ?
+	       cagma_less(pages, given) : 0;
+}
+
+/* What it can give and keep its shape. */
+static uint64_t plenty(const struct cagma_tuning *tuning,
+		       const struct cagma_guest_view *guest,
+		       const struct cagma_decision *decision)
+{
+	return idle_beyond(tuning, guest, decision,
+			   cagma_max(decision->cma_pages,
+				     shape(tuning, guest)));
+}
+
+/* What it can give and keep its CMA. */
 static uint64_t surplus(const struct cagma_tuning *tuning,
 			const struct cagma_guest_view *guest,
 			const struct cagma_decision *decision)
 {
-	uint64_t used = guest->used_donor_pages, pages;
-
-	if (!may_shrink(tuning, guest, decision) || cagma_is_short(guest) ||
-	    decision->unmet_pages)
-		return 0;
-	pages = beyond(guest, used + decision->cma_pages);
-	if (pages >= tuning->release_pages &&
-	    guest->settled_ns >= tuning->donor_ns)
-		return pages;
-	used = cagma_max(used, guest->used_release_pages);
-	pages = beyond(guest, used + decision->cma_pages);
-	return pages >= CAGMA_STEP_PAGES && has_lasted(tuning, guest) ? pages :
-									0;
+	return idle_beyond(tuning, guest, decision, decision->cma_pages);
 }
 
 /*
  * What a guest has beyond its entitlement, although it uses it. It has to swap
  * to give that back: only a part at a time, none while it still owes some, and
- * not for a little just after it was given more.
+ * not for a little just after it was given more. What can't be swapped isn't asked
+ * for: one that would have to kill for it comes after those that swap.
  */
 static uint64_t excess(const struct cagma_tuning *tuning,
 		       const struct cagma_guest_view *guest,
 		       const struct cagma_decision *decision)
 {
-	uint64_t pages = beyond(guest, decision->entitled_pages);
+	uint64_t firm = guest->firm_pages ?
+			guest->firm_pages + tuning->cma_floor_pages : 0;
+	uint64_t pages = beyond(guest, cagma_max(decision->entitled_pages,
+						 firm));
 	uint64_t least = tuning->release_pages /
 			 (guest->settled_ns < CALM_NS ? 2 : 4);
 
 	if (!may_shrink(tuning, guest, decision) || pages < least ||
-	    cagma_less(guest->alloc_pages, guest->target_pages) > CAGMA_STEP_PAGES)
+	    owes(guest))
 		return 0;
 	return cagma_min(pages, guest->target_pages / YIELD_SHARE);
+}
+
+void cagma_cap(const struct cagma_tuning *tuning,
+	       const struct cagma_guest_view *guests, size_t count,
+	       struct cagma_decision *decisions)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct cagma_guest_view *guest = &guests[i];
+		struct cagma_decision *d = &decisions[i];
+		uint64_t pages = beyond(guest, guest->max_pages);
+
+		if (!pages || !may_shrink(tuning, guest, d) || owes(guest))
+			continue;
+		d->target_pages -= cagma_min(pages, cagma_max(CAGMA_STEP_PAGES,
+					guest->target_pages / YIELD_SHARE));
+		d->why = CAGMA_WHY_CAP;
+	}
 }
 
 typedef uint64_t (*available_fn)(const struct cagma_tuning *tuning,
@@ -304,41 +387,131 @@ static void release(const struct cagma_tuning *tuning,
 		const struct cagma_guest_view *guest = &guests[i];
 		struct cagma_decision *d = &decisions[i];
 		uint64_t keep = cagma_max(guest->used_release_pages +
-					  d->cma_pages,
-					  readiness(guest, d));
+					  d->cma_pages + cagma_returning(guest),
+					  readiness(tuning, guest, d));
+		uint64_t pages = beyond(guest, keep);
 
-		if (!may_shrink(tuning, guest, d) || cagma_is_short(guest) ||
+		if (!may_shrink(tuning, guest, d) ||
+		    cagma_is_short(guest, d->cma_pages) ||
 		    !has_lasted(tuning, guest) ||
-		    cagma_less(guest->target_pages, keep) <
-			tuning->release_pages)
+		    pages < tuning->release_pages)
 			continue;
-		d->target_pages = keep;
+		d->target_pages -= pages;
 		d->why = CAGMA_WHY_RELEASE;
 	}
 }
 
 /*
- * Shrinks under way bring memory that need not be asked for again, unless the
- * guest is known not to give it.
+ * Shrinks under way bring memory that need not be asked for again: what each guest
+ * pays within a second; of one that is stuck, none.
  */
-static uint64_t incoming(const struct cagma_guest_view *guests, size_t count)
+static uint64_t incoming(const struct cagma_guest_view *guests, size_t count,
+			 bool steady)
 {
 	uint64_t pages = 0;
 
 	for (size_t i = 0; i < count; i++)
 		if (!guests[i].stuck)
-			pages += cagma_less(guests[i].alloc_pages,
-					    guests[i].target_pages);
+			pages += cagma_min(owed(&guests[i]),
+					   steady ? guests[i].steady_pages :
+						    guests[i].quick_pages);
 	return pages;
+}
+
+/* ---- who asks in vain ---- */
+
+static uint32_t in_s(const struct cagma_host_view *host)
+{
+	return (uint32_t)(host->up_ns / CAGMA_NS_PER_S) + 1;
+}
+
+/*
+ * Others have to swap for what they yield. A guest that doesn't keep it, by malice or
+ * because its use is like that, has others swap again and again, and costs them more
+ * than one that never gives back: it waits, each time twice as long, and swaps itself
+ * meanwhile. What is nobody's, and its minimum, it gets all the same.
+ */
+static bool waits(const struct cagma_host_view *host,
+		  const struct cagma_guest_view *guest)
+{
+	return in_s(host) < guest->memory.until_s;
+}
+
+/* For that much of what is due to the guest, others yield what they use. */
+static uint64_t worth_yielding(const struct cagma_host_view *host,
+			       const struct cagma_guest_view *guest,
+			       const struct cagma_decision *decision)
+{
+	uint64_t pages = due(decision);
+
+	if (!waits(host, guest))
+		return pages;
+	return cagma_min(pages, cagma_less(guest->min_pages,
+					   decision->target_pages));
+}
+
+static void note_yielded(const struct cagma_host_view *host,
+			 const struct cagma_guest_view *guest,
+			 struct cagma_memory *m)
+{
+	if (!m->yielded_s)
+		m->before_pages = m->most_pages = (uint32_t)cagma_min(
+			guest->target_pages, UINT32_MAX);
+	m->yielded_s = in_s(host);
+}
+
+/* It has given back half of what it gained, sooner than it may. */
+static void begin_wait(const struct cagma_tuning *tuning,
+		       const struct cagma_host_view *host,
+		       struct cagma_memory *m)
+{
+	m->vain_pages += m->most_pages - m->before_pages;
+	m->yielded_s = 0;
+	if (m->vain_pages < tuning->release_pages)
+		return;
+	m->vain_pages = 0;
+	m->wait_s = (uint32_t)cagma_clamp(2 * m->wait_s, WAIT_MIN_S,
+					  WAIT_MAX_S);
+	m->until_s = in_s(host) + m->wait_s;
+}
+
+/* Looks at what became of memory that others yielded for the guest. */
+static void judge_gain(const struct cagma_tuning *tuning,
+		       const struct cagma_host_view *host,
+		       const struct cagma_guest_view *guest,
+		       struct cagma_decision *decision)
+{
+	struct cagma_memory *m = &decision->memory;
+	uint64_t wish = cagma_wish(guest, decision->cma_pages);
+	uint32_t kept_s = in_s(host) - m->yielded_s;
+
+	if (!m->yielded_s || !cagma_guest_is_known(tuning, guest))
+		return;
+	m->most_pages = (uint32_t)cagma_clamp(guest->target_pages,
+					      m->most_pages, UINT32_MAX);
+	if (kept_s > cagma_max(WAIT_MIN_S, m->wait_s)) {
+		m->yielded_s = m->wait_s = m->vain_pages = 0;
+		return;
+	}
+	if (wish < m->before_pages + (m->most_pages - m->before_pages) / 2)
+		begin_wait(tuning, host, m);
 }
 
 /* Worth that another one swaps for it: what isn't worth a kick is not. */
 static bool is_urgent(const struct cagma_guest_view *guest,
 		      const struct cagma_decision *decision)
 {
-	return cagma_is_short(guest) ||
+	return cagma_is_short(guest, decision->cma_pages) ||
 	       decision->unmet_pages > cagma_less(decision->cma_pages,
 						  decision->threshold_pages);
+}
+
+static uint64_t urgently_due(const struct cagma_host_view *host,
+			     const struct cagma_guest_view *guest,
+			     const struct cagma_decision *decision)
+{
+	return is_urgent(guest, decision) ?
+	       worth_yielding(host, guest, decision) : 0;
 }
 
 /*
@@ -354,26 +527,33 @@ static void take(const struct cagma_tuning *tuning,
 	uint64_t lacking = host->overdrawn_pages +
 			   cagma_less(host->reserve_pages,
 				      host->hard_pages + usable);
-	uint64_t owed = 0, urgent = 0, coming = incoming(guests, count);
+	uint64_t all_due = 0, urgent = 0, coming = incoming(guests, count, false);
 	uint64_t deficit, rest;
 
 	for (size_t i = 0; i < count; i++) {
-		owed += due(&decisions[i]);
-		if (is_urgent(&guests[i], &decisions[i]))
-			urgent += due(&decisions[i]);
+		all_due += due(&decisions[i]);
+		urgent += urgently_due(host, &guests[i], &decisions[i]);
 	}
-	deficit = cagma_less(owed + lacking, coming);
+	deficit = cagma_less(all_due + lacking, coming);
 	if (!deficit) {
-		if (periodic)
+		if (periodic && tuning->idle_host)
 			release(tuning, guests, count, decisions);
 		return;
 	}
-	rest = collect(tuning, guests, count, deficit, surplus,
+	rest = collect(tuning, guests, count, deficit, plenty,
 		       CAGMA_WHY_DONATE, decisions);
-	rest = cagma_min(rest, cagma_less(urgent, coming + deficit - rest));
 	if (rest)
-		collect(tuning, guests, count, rest, excess, CAGMA_WHY_YIELD,
-			decisions);
+		rest = collect(tuning, guests, count, rest, surplus,
+			       CAGMA_WHY_DONATE, decisions);
+	/* Nobody has to swap for what comes a moment later. */
+	rest = cagma_min(rest, cagma_less(urgent, incoming(guests, count, true) +
+						  deficit - rest));
+	if (!rest || rest == collect(tuning, guests, count, rest, excess,
+				     CAGMA_WHY_YIELD, decisions))
+		return;
+	for (size_t i = 0; i < count; i++)
+		if (urgently_due(host, &guests[i], &decisions[i]))
+			note_yielded(host, &guests[i], &decisions[i].memory);
 }
 
 static void decide_cagma(const struct cagma_tuning *tuning,
@@ -386,6 +566,11 @@ static void decide_cagma(const struct cagma_tuning *tuning,
 	uint64_t idle;
 
 	cagma_assess(tuning, host, guests, count, decisions);
+	for (size_t i = 0; i < count; i++) {
+		judge_gain(tuning, host, &guests[i], &decisions[i]);
+		if (periodic && cagma_guest_is_known(tuning, &guests[i]))
+			cagma_note_use(&guests[i], &decisions[i].memory);
+	}
 	note_needs(tuning, guests, count, periodic, decisions);
 	usable = pour(guests, count, true, usable, decisions);
 	kept = cagma_min(kept, usable);
@@ -393,8 +578,11 @@ static void decide_cagma(const struct cagma_tuning *tuning,
 	if (periodic)
 		prepare(tuning, guests, count, idle, decisions);
 	usable = kept + idle;
-	if (host->up_ns >= tuning->grace_ns)
-		take(tuning, host, guests, count, usable, periodic, decisions);
+	if (host->up_ns < tuning->grace_ns)
+		return;
+	if (periodic)
+		cagma_cap(tuning, guests, count, decisions);
+	take(tuning, host, guests, count, usable, periodic, decisions);
 }
 
 const struct cagma_policy cagma_policy_cagma = {

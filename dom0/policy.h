@@ -22,16 +22,34 @@ struct cagma_tuning {
 	uint64_t donor_ns;		/* the same for a donor in a shortage */
 	uint64_t grace_ns;		/* after start: nobody is shrunk */
 	uint64_t stale_ns;		/* older data: hold */
+	uint64_t shape_pages;		/* a guest keeps so much available, */
+	uint32_t shape_percent;		/* and of its target, if there is enough */
+	bool idle_host;			/* surplus goes back without a need */
 };
 
 /*
- * What a policy remembers of a guest from one periodic pass to the next: it
- * finds it in the view and leaves it in the decision.
+ * What a policy remembers of a guest from one pass to the next: it finds it in the
+ * view and leaves it in the decision. Seconds are those since the daemon started.
  */
 #define CAGMA_MEMORY_ROUNDS 5
 struct cagma_memory {
+	/* cagma2017 */
 	uint32_t rounds;	/* in a row with a surplus */
-	uint64_t surplus_pages[CAGMA_MEMORY_ROUNDS];
+	uint32_t surplus_pages[CAGMA_MEMORY_ROUNDS];
+
+	/* cagma: memory that others yielded for it, see waits() */
+	uint32_t grown;		/* 1: it was given memory that it asked for */
+	uint32_t yielded_s;	/* when others last did; 0: they didn't */
+	uint32_t before_pages;	/* its target when they began */
+	uint32_t most_pages;	/* its largest target since then */
+	uint32_t vain_pages;	/* of theirs, what it gave back unused */
+	uint32_t wait_s;	/* how long it had to wait last */
+	uint32_t until_s;	/* nobody yields for it before */
+
+	/* cagma: whether its use follows what it has, see is_elastic() */
+	uint32_t had_pages;	/* at the mark; 0: there is none */
+	uint32_t used_pages;	/* at the mark */
+	uint32_t followed;	/* times in a row that it did */
 };
 
 struct cagma_host_view {
@@ -56,6 +74,9 @@ struct cagma_guest_view {
 	uint64_t task_pages;		/* of the open emergency's task */
 	uint64_t swapped_pages;
 	uint64_t swap_in_pages;		/* within the horizon */
+	uint64_t firm_pages;		/* it would have to kill to go below */
+	uint64_t quick_pages;		/* what it pays in a second at its pace */
+	uint64_t steady_pages;		/* the same, by a whole second's pace */
 	uint64_t min_pages;
 	uint64_t max_pages;
 	uint32_t weight;		/* at least 1 */
@@ -78,6 +99,7 @@ enum cagma_why {
 	CAGMA_WHY_DONATE,	/* less, another guest or the reserve needs it */
 	CAGMA_WHY_YIELD,	/* less, another lacks what it is entitled to */
 	CAGMA_WHY_RELEASE,	/* less, it was surplus for long */
+	CAGMA_WHY_CAP,		/* less, it has more than its maximum */
 	CAGMA_WHY_FOREIGN,	/* somebody else set it */
 	CAGMA_WHY_REMIND,	/* a page, for a balloon that gave up */
 	CAGMA_WHY_COUNT
@@ -128,6 +150,14 @@ const char *cagma_policy_names(void);
 /* True if the guest may be changed: it runs, and its data is fresh. */
 bool cagma_guest_is_known(const struct cagma_tuning *tuning,
 			  const struct cagma_guest_view *guest);
+
+/*
+ * Brings guests that have more than their maximum down to it, in steps like those of
+ * yielding, unless something else was decided. For the periodic pass.
+ */
+void cagma_cap(const struct cagma_tuning *tuning,
+	       const struct cagma_guest_view *guests, size_t count,
+	       struct cagma_decision *decisions);
 
 /* Everybody's decision: no change. */
 void cagma_keep_all(const struct cagma_guest_view *guests, size_t count,

@@ -22,7 +22,7 @@ struct cagma_record {
 };
 
 /* The newest ones; record n is in slot n % CAGMA_RECORDS. */
-#define CAGMA_RECORDS 16
+#define CAGMA_RECORDS 12
 struct cagma_records {
 	uint32_t count;			/* free-running */
 	struct cagma_record record[CAGMA_RECORDS];

@@ -199,6 +199,19 @@ uint64_t cagma_track_used_max(const struct cagma_track *track, uint64_t now_ns,
 	return used;
 }
 
+uint64_t cagma_track_firm(const struct cagma_track *track, uint64_t now_ns,
+			  uint64_t window_ns)
+{
+	const struct cagma_sample *last = &track->last;
+	uint64_t used = cagma_track_used_max(track, now_ns, window_ns);
+	uint64_t least = last->flags & CAGMA_SAMPLE_DETAILED ?
+			 last->least_pages : 0;
+	uint64_t swappable = cagma_min(cagma_less(used, least),
+				       last->swap_free_pages);
+
+	return cagma_max(least, used - swappable);
+}
+
 uint64_t cagma_track_swap_in(const struct cagma_track *track, uint64_t now_ns,
 			     uint64_t window_ns)
 {

@@ -75,6 +75,13 @@ uint64_t cagma_track_burst(const struct cagma_track *track, uint64_t now_ns,
 uint64_t cagma_track_used_max(const struct cagma_track *track, uint64_t now_ns,
 			      uint64_t window_ns);
 
+/*
+ * What the guest can't do without: what it can neither drop nor swap out of the
+ * largest used memory in the last `window_ns`, and what it says it needs at least.
+ */
+uint64_t cagma_track_firm(const struct cagma_track *track, uint64_t now_ns,
+			  uint64_t window_ns);
+
 /* Pages brought back from swap in the last `window_ns`. */
 uint64_t cagma_track_swap_in(const struct cagma_track *track, uint64_t now_ns,
 			     uint64_t window_ns);

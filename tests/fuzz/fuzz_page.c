@@ -274,7 +274,7 @@ static void decide(void)
 	for (size_t i = 0; i < GUESTS; i++)
 		check_decision(&views[i], &decisions[i]);
 	fuzz_must(!cagma_invariant_check(&config.tuning, &host, spare, spare,
-					 views, decisions, GUESTS));
+					 views, decisions, GUESTS, how & 1));
 	guest.target_pages = decisions[0].target_pages;
 	guest.threshold_pages = decisions[0].threshold_pages;
 	guest.answered_event = guest.open_event;

@@ -775,6 +775,7 @@ static void test_configuration_is_reloaded(void **state)
 	cagma_config_init(&other);
 	other.min_pages = 600 * MIB;
 	other.hard_pages = 100 * MIB;
+	other.tuning.idle_host = true;
 	cagma_command_parse(&command, "reload\n");
 	command.config = &other;
 	cagma_command_run(&d.loop, &command);

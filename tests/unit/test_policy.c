@@ -27,6 +27,7 @@ static int begin(void **state)
 	(void)state;
 	cagma_config_init(&config);
 	tuning = config.tuning;
+	tuning.shape_pages = tuning.shape_percent = 0;
 	host = (struct cagma_host_view){
 		.spare_pages = GIB,
 		.reserve_pages = config.reserve_pages,
@@ -53,6 +54,8 @@ static struct cagma_guest_view *add(uint64_t used_pages)
 		.weight = 1,
 		.settled_ns = UINT64_MAX,
 		.yielded_ns = UINT64_MAX,
+		.quick_pages = UINT64_MAX,
+		.steady_pages = UINT64_MAX,
 		.covered = true,
 	};
 	return g;
@@ -372,14 +375,294 @@ static void test_I5_emergency_protects_the_entitlement_only(void **state)
 	set_usable(0);
 	add_needy(100 * MIB);
 	add_donor(0)->emergency = true;
-	guest[1].used_pages = guest[1].used_donor_pages = 150 * MIB;
+	guest[1].used_pages = guest[1].used_donor_pages = 300 * MIB;
 	decide(true);
 	assert_int_equal(change(1), 0);
+	guest[1].used_pages = guest[1].used_donor_pages = 600 * MIB;
 	guest[1].target_pages = guest[1].alloc_pages = 604 * MIB;
 	decide(true);
 	assert_int_equal(decision[1].why, CAGMA_WHY_YIELD);
 	assert_int_equal(decision[1].entitled_pages, 504 * MIB);
 	assert_int_equal(change(1), -(int64_t)(604 * MIB / 8));
+}
+
+/* Two guests that both want all; the first one has most of it. */
+static void begin_unfair(void)
+{
+	set_usable(0);
+	host.reserve_pages = host.hard_pages;
+	add(952 * MIB)->growth_pages = 10 * GIB;
+	add(152 * MIB)->growth_pages = 10 * GIB;
+}
+
+/* ---- guests of every sort ---- */
+
+/* Pages of a container at its limit move, while 300 MiB are available. */
+static void test_P1_swap_traffic_pins_only_what_is_in_swap(void **state)
+{
+	struct cagma_guest_view *g;
+
+	(void)state;
+	set_usable(0);
+	host.reserve_pages = host.hard_pages;
+	add_needy(10 * GIB);
+	g = add_donor(300 * MIB);
+	g->emergency = true;
+	g->swapped_pages = 100 * MIB;
+	g->swap_in_pages = 10 * MIB;
+	decide(true);
+	assert_int_equal(decision[1].cma_pages, FLOOR + 20 * MIB);
+	assert_int_equal(change(1), -(int64_t)(200 * MIB));
+}
+
+/* While pages return to where they are missed, that room is no surplus. */
+static void test_P1_room_of_what_returns_is_kept(void **state)
+{
+	struct cagma_guest_view *g;
+
+	(void)state;
+	set_usable(0);
+	host.reserve_pages = host.hard_pages;
+	add_needy(10 * GIB);
+	g = add_donor(300 * MIB);
+	g->weight = 10000;		/* it is entitled to it */
+	g->swapped_pages = 400 * MIB;
+	g->swap_in_pages = 10 * MIB;
+	decide(true);
+	assert_int_equal(change(1), 0);
+}
+
+static void test_P2_what_cannot_be_swapped_is_not_yielded(void **state)
+{
+	(void)state;
+	begin_unfair();
+	guest[0].firm_pages = 952 * MIB;
+	decide(true);
+	assert_int_equal(change(0), 0);
+	guest[0].firm_pages = 852 * MIB;
+	decide(true);
+	assert_int_equal(change(0), -(int64_t)(100 * MIB));
+}
+
+/* Who can swap yields, and it is no more than its part. */
+static void test_P2_who_can_swap_yields_first(void **state)
+{
+	(void)state;
+	begin_unfair();
+	guest[0].firm_pages = 952 * MIB;
+	add(952 * MIB)->growth_pages = 10 * GIB;
+	decide(true);
+	assert_int_equal(change(0), 0);
+	assert_int_equal(change(2), -(int64_t)(125 * MIB));
+}
+
+static void test_P3_what_strict_overcommit_needs_stays(void **state)
+{
+	(void)state;
+	set_usable(0);
+	host.reserve_pages = host.hard_pages;
+	add_needy(10 * GIB);
+	add_donor(300 * MIB)->firm_pages = 500 * MIB;
+	decide(true);
+	assert_int_equal(change(1), -(int64_t)(104 * MIB));
+}
+
+static void test_P4_shape_is_kept_while_others_have_more(void **state)
+{
+	(void)state;
+	tuning.shape_pages = 200 * MIB;
+	set_usable(0);
+	host.reserve_pages = host.hard_pages;
+	add_needy(100 * MIB);
+	add_donor(152 * MIB);		/* 200 MiB are available */
+	add_donor(400 * MIB);
+	decide(true);
+	assert_int_equal(change(1), 0);
+	assert_int_equal(change(2), -(int64_t)(100 * MIB));
+	guest[0].used_pages += 200 * MIB;
+	decide(true);
+	assert_int_equal(change(2) + change(1), -(int64_t)(300 * MIB));
+	assert_true(change(2) < -(int64_t)(248 * MIB));
+	assert_true(change(1) < 0);
+}
+
+static void test_P4_shape_is_a_share_of_what_it_has(void **state)
+{
+	(void)state;
+	tuning.shape_percent = 10;
+	set_usable(0);
+	host.reserve_pages = host.hard_pages;
+	add_needy(100 * MIB);
+	add_donor(4 * GIB)->used_donor_pages += 4 * GIB - 352 * MIB;
+	guest[1].used_release_pages = guest[1].used_donor_pages;
+	add_donor(400 * MIB);
+	decide(true);
+	assert_int_equal(change(1), 0);
+	assert_int_equal(change(2), -(int64_t)(100 * MIB));
+}
+
+/* One that grew has its shape again as soon as there is memory for it. */
+static void test_P4_grown_guest_gets_its_shape(void **state)
+{
+	(void)state;
+	tuning.shape_pages = 200 * MIB;
+	add(256 * MIB);
+	add(256 * MIB)->memory.grown = 1;
+	decide(true);
+	assert_int_equal(change(0), 0);
+	assert_int_equal(change(1), 152 * MIB);
+	assert_int_equal(decision[1].why, CAGMA_WHY_PREPARE);
+}
+
+static void test_P4_P9_nothing_is_taken_without_a_need(void **state)
+{
+	(void)state;
+	add_donor(10 * GIB);
+	decide(true);
+	assert_int_equal(change(0), 0);
+	tuning.idle_host = true;
+	decide(true);
+	assert_int_equal(change(0), -(int64_t)(10 * GIB));
+}
+
+static void test_P5_use_that_follows_is_no_surplus(void **state)
+{
+	struct cagma_guest_view *g;
+	uint64_t had = 2 * GIB;
+
+	(void)state;
+	add(256 * MIB);
+	g = add(0);
+	g->weight = 10000;		/* it is entitled to it */
+	for (int i = 0; i < 4; i++, had -= had / 16) {
+		g->alloc_pages = g->target_pages = had;
+		g->used_pages = g->used_donor_pages = had / 5 * 4;
+		g->used_release_pages = g->used_pages;
+		decide(true);
+		g->memory = decision[1].memory;
+	}
+	set_usable(0);
+	host.reserve_pages = host.hard_pages;
+	guest[0].used_pages += 200 * MIB;
+	decide(true);
+	assert_int_equal(change(1), 0);
+	g->memory.followed = 1;
+	decide(true);
+	assert_true(change(1) < 0);
+}
+
+static void test_P6_I2_maximum_is_enforced_downwards(void **state)
+{
+	(void)state;
+	add(952 * MIB)->max_pages = 512 * MIB;
+	decide(false);
+	assert_int_equal(change(0), 0);
+	decide(true);
+	assert_int_equal(change(0), -(int64_t)(125 * MIB));
+	assert_int_equal(decision[0].why, CAGMA_WHY_CAP);
+	guest[0].alloc_pages += 3 * MIB;	/* it still owes some */
+	decide(true);
+	assert_int_equal(change(0), 0);
+	guest[0].target_pages = guest[0].alloc_pages = 515 * MIB;
+	decide(true);
+	assert_int_equal(decision[0].target_pages, 512 * MIB);
+}
+
+static void test_P7_slow_payer_is_expected_at_its_pace(void **state)
+{
+	(void)state;
+	set_usable(0);
+	host.reserve_pages = host.hard_pages;
+	add_needy(100 * MIB);
+	add(256 * MIB)->alloc_pages += 2 * GIB;
+	guest[1].quick_pages = 27 * MIB;
+	add_donor(300 * MIB);
+	decide(true);
+	assert_int_equal(change(1), 0);
+	assert_int_equal(change(2), -(int64_t)(73 * MIB));
+}
+
+static void test_P7_nobody_swaps_before_the_pace_is_steady(void **state)
+{
+	(void)state;
+	begin_unfair();
+	guest[1].used_pages += 100 * MIB;
+	add(256 * MIB)->alloc_pages += 4 * GIB;
+	guest[2].quick_pages = 0;
+	decide(true);
+	assert_int_equal(change(0), 0);
+	guest[2].steady_pages = 0;
+	guest[0].max_pages = 64 * GIB;
+	host.overdrawn_pages = 4 * GIB;	/* it isn't in the pool, either */
+	decide(true);
+	assert_int_equal(change(0), -(int64_t)(125 * MIB));
+}
+
+/* A second later the claim is over; what others yielded was in vain. */
+static void claim_in_vain(void)
+{
+	decide(true);
+	assert_int_equal(decision[0].why, CAGMA_WHY_YIELD);
+	guest[1].memory = decision[1].memory;
+	guest[1].target_pages = guest[1].alloc_pages += 125 * MIB;
+	guest[1].growth_pages = 0;
+	guest[1].used_pages = guest[1].used_donor_pages = 100 * MIB;
+	host.up_ns += S;
+	decide(true);
+	guest[1].memory = decision[1].memory;
+	count = 0;
+	guest[2] = guest[1];
+	begin_unfair();
+	guest[1].memory = guest[2].memory;
+}
+
+static void test_P8_who_gave_back_waits_twice_as_long(void **state)
+{
+	uint32_t until_s;
+
+	(void)state;
+	begin_unfair();
+	claim_in_vain();
+	until_s = guest[1].memory.until_s;
+	assert_int_equal(guest[1].memory.wait_s, 600);
+	decide(true);
+	assert_int_equal(change(0), 0);
+	host.up_ns = until_s * S;
+	claim_in_vain();
+	assert_int_equal(guest[1].memory.wait_s, 1200);
+	decide(true);
+	assert_int_equal(change(0), 0);
+}
+
+/* Its minimum is its own, and what nobody has. */
+static void test_P8_who_waits_has_its_minimum_and_what_is_spare(void **state)
+{
+	(void)state;
+	begin_unfair();
+	claim_in_vain();
+	set_usable(50 * MIB);
+	decide(true);
+	assert_int_equal(change(1), 50 * MIB);
+	assert_int_equal(change(0), 0);
+	set_usable(0);
+	guest[1].min_pages = 300 * MIB;
+	decide(true);
+	assert_int_equal(decision[0].why, CAGMA_WHY_YIELD);
+}
+
+static void test_P8_who_keeps_it_has_a_clean_slate(void **state)
+{
+	(void)state;
+	begin_unfair();
+	decide(true);
+	guest[1].memory = decision[1].memory;
+	assert_int_not_equal(guest[1].memory.yielded_s, 0);
+	guest[1].target_pages = guest[1].alloc_pages = 600 * MIB;
+	guest[0].target_pages = guest[0].alloc_pages = 600 * MIB;
+	host.up_ns += 601 * S;
+	decide(true);
+	assert_int_equal(decision[1].memory.yielded_s, 0);
+	assert_int_equal(decision[1].memory.until_s, 0);
 }
 
 /* ---- ready for a burst ---- */
@@ -457,21 +740,13 @@ static void test_readiness_that_outlived_its_burst_is_released(void **state)
 {
 	(void)state;
 	add_donor(100 * MIB)->burst_pages = 20 * MIB;
+	tuning.idle_host = true;
 	decide(true);
 	assert_int_equal(change(0), -(int64_t)(80 * MIB));
 	assert_int_equal(decision[0].why, CAGMA_WHY_RELEASE);
 }
 
 /* ---- too little for all ---- */
-
-/* Two guests that both want all; the first one has most of it. */
-static void begin_unfair(void)
-{
-	set_usable(0);
-	host.reserve_pages = host.hard_pages;
-	add(952 * MIB)->growth_pages = 10 * GIB;
-	add(152 * MIB)->growth_pages = 10 * GIB;
-}
 
 static void test_G15_claimer_yields_what_others_are_entitled_to(void **state)
 {
@@ -557,6 +832,7 @@ static void test_release_needs_a_long_and_large_surplus(void **state)
 	struct cagma_guest_view *g = add_donor(tuning.release_pages);
 
 	(void)state;
+	tuning.idle_host = true;
 	decide(false);
 	assert_int_equal(change(0), 0);
 	decide(true);
@@ -581,6 +857,7 @@ static void test_release_keeps_min(void **state)
 
 	(void)state;
 	g->target_pages = g->alloc_pages = 500 * MIB;
+	tuning.idle_host = true;
 	decide(true);
 	assert_int_equal(decision[0].target_pages, g->min_pages);
 }
@@ -668,6 +945,17 @@ static void random_guest(struct cagma_guest_view *g, uint64_t scale)
 		.covered = !one_in(3),
 		.emergency = one_in(3),
 		.held = one_in(8),
+		.firm_pages = one_in(4) ? below(used + 1) : 0,
+		.quick_pages = one_in(2) ? below(scale) : UINT64_MAX,
+		.steady_pages = one_in(2) ? below(scale) : UINT64_MAX,
+		.memory = {
+			.grown = one_in(2),
+			.yielded_s = one_in(4) ? (uint32_t)below(4000) : 0,
+			.until_s = one_in(4) ? (uint32_t)below(8000) : 0,
+			.had_pages = (uint32_t)below(scale),
+			.used_pages = (uint32_t)below(scale),
+			.followed = (uint32_t)below(4),
+		},
 	};
 }
 
@@ -695,13 +983,14 @@ static uint64_t granted(void)
 	return pages;
 }
 
-static void check_invariants(void)
+static void check_invariants(bool periodic)
 {
 	int64_t before = (int64_t)host.spare_pages;
 
 	assert_int_equal(cagma_invariant_check(&tuning, &host, before,
 					       before - (int64_t)granted(),
-					       guest, decision, count), 0);
+					       guest, decision, count,
+					       periodic), 0);
 }
 
 /* A change has a reason of its own direction. */
@@ -714,7 +1003,7 @@ static bool is_explained(size_t i)
 		       why == CAGMA_WHY_PREPARE;
 	if (change(i) < 0)
 		return why == CAGMA_WHY_DONATE || why == CAGMA_WHY_RELEASE ||
-		       why == CAGMA_WHY_YIELD;
+		       why == CAGMA_WHY_YIELD || why == CAGMA_WHY_CAP;
 	return true;
 }
 
@@ -733,6 +1022,11 @@ static void check_promises(bool periodic)
 		if (change(i) >= 0)
 			continue;
 		assert_true(host.up_ns >= tuning.grace_ns);
+		assert_true(decision[i].target_pages >= g->firm_pages);
+		if (decision[i].why == CAGMA_WHY_CAP) {
+			assert_true(decision[i].target_pages >= g->max_pages);
+			continue;
+		}
 		if (decision[i].why == CAGMA_WHY_YIELD) {
 			assert_true(decision[i].target_pages >=
 				    decision[i].entitled_pages);
@@ -789,7 +1083,7 @@ static void test_I1_to_I6_hold_on_any_host(void **state)
 
 		random_host(state);
 		decide(periodic);
-		check_invariants();
+		check_invariants(periodic);
 		check_promises(periodic);
 		check_order(periodic);
 	}
@@ -833,7 +1127,7 @@ static void test_M12_huge_host_with_4096_guests(void **state)
 		g->weight = 10000;
 	}
 	decide(true);
-	check_invariants();
+	check_invariants(false);
 	assert_in_range(granted(), 16 * 1024 * GIB - GUESTS_MAX,
 			16 * 1024 * GIB);
 }
@@ -845,7 +1139,7 @@ static void test_M12_4096_different_needs_are_met(void **state)
 	for (size_t i = 0; i < GUESTS_MAX; i++)
 		add_needy((i + 1) * 2 * MIB);
 	decide(false);
-	check_invariants();
+	check_invariants(false);
 	for (size_t i = 0; i < count; i++)
 		assert_int_equal(change(i), (i + 1) * 2 * MIB);
 }
@@ -881,7 +1175,7 @@ static void test_M12_guest_of_one_page(void **state)
 static unsigned int check(int64_t before, int64_t after)
 {
 	return cagma_invariant_check(&tuning, &host, before, after, guest,
-				     decision, count);
+				     decision, count, false);
 }
 
 static void test_I1_violation_is_found(void **state)
@@ -983,6 +1277,22 @@ int main(void)
 		POLICY_TEST(test_reserve_is_refilled_from_donors),
 		POLICY_TEST(test_incoming_memory_is_not_asked_for_twice),
 		POLICY_TEST(test_I5_emergency_protects_the_entitlement_only),
+		POLICY_TEST(test_P1_swap_traffic_pins_only_what_is_in_swap),
+		POLICY_TEST(test_P1_room_of_what_returns_is_kept),
+		POLICY_TEST(test_P2_what_cannot_be_swapped_is_not_yielded),
+		POLICY_TEST(test_P2_who_can_swap_yields_first),
+		POLICY_TEST(test_P3_what_strict_overcommit_needs_stays),
+		POLICY_TEST(test_P4_shape_is_kept_while_others_have_more),
+		POLICY_TEST(test_P4_shape_is_a_share_of_what_it_has),
+		POLICY_TEST(test_P4_grown_guest_gets_its_shape),
+		POLICY_TEST(test_P4_P9_nothing_is_taken_without_a_need),
+		POLICY_TEST(test_P5_use_that_follows_is_no_surplus),
+		POLICY_TEST(test_P6_I2_maximum_is_enforced_downwards),
+		POLICY_TEST(test_P7_slow_payer_is_expected_at_its_pace),
+		POLICY_TEST(test_P7_nobody_swaps_before_the_pace_is_steady),
+		POLICY_TEST(test_P8_who_gave_back_waits_twice_as_long),
+		POLICY_TEST(test_P8_who_waits_has_its_minimum_and_what_is_spare),
+		POLICY_TEST(test_P8_who_keeps_it_has_a_clean_slate),
 		POLICY_TEST(test_guest_at_rest_is_made_ready_for_a_burst),
 		POLICY_TEST(test_guest_that_grows_is_not_prepared_meanwhile),
 		POLICY_TEST(test_nobody_is_prepared_from_what_emergencies_need),
