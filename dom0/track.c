@@ -40,7 +40,7 @@ static uint64_t passed(struct cagma_track *track, uint64_t before,
 }
 
 /*
- * Swap space: the most that was ever free, less what went without pages having
+ * Swap space: what the guest says, or else the most that was ever free, less what went without pages having
  * been written to it, for that was swapoff.
  */
 static uint64_t swap_total(const struct cagma_track *track,
@@ -53,6 +53,9 @@ static uint64_t swap_total(const struct cagma_track *track,
 				   sample->swap_free_pages);
 	uint64_t total = track->swap_total_pages;
 
+	if (sample->flags & CAGMA_SAMPLE_DETAILED)
+		return cagma_max(sample->swap_total_pages,
+				 sample->swap_free_pages);
 	if (gone > written + SWAP_UNCOUNTED_PAGES)
 		total = cagma_less(total, gone - written);
 	return cagma_max(total, sample->swap_free_pages);

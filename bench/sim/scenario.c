@@ -152,13 +152,16 @@ static bool read_guest(struct line *line)
 {
 	struct scenario *s = line->scenario;
 	struct scenario_guest *g = &s->guest[s->guest_count];
-	uint64_t starts = 0, copies = 0;
+	uint64_t starts = 0, copies = 0, module = 0;
 	const struct key keys[] = {
 		{ "memory", &g->memory }, { "static-max", &g->static_max },
 		{ "min", &g->min }, { "max", &g->max },
 		{ "weight", &g->weight }, { "uses", &g->uses },
 		{ "rate", &g->rate }, { "starts", &starts },
 		{ "offset", &g->offset }, { "copies", &copies },
+		{ "module", &module }, { "old", &g->old },
+		{ "swap", &g->swap }, { "no-swap", &g->no_swap },
+		{ "strict", &g->strict }, { "hotplug-max", &g->hotplug_max },
 		{ NULL, NULL },
 	};
 
@@ -175,6 +178,7 @@ static bool read_guest(struct line *line)
 	if (!g->uses)
 		g->uses = g->memory / 2;
 	g->starts_ms = starts * 1000;
+	g->module_ms = module * 1000;
 	s->guest_count++;
 	return !copies || add_copies(line, g, copies);
 }
@@ -205,6 +209,14 @@ static const struct {
 	{ "running", VERB_RUNNING, false, 0 },
 	{ "destroyed", VERB_DESTROYED, false, 0 },
 	{ "reboots", VERB_REBOOTS, false, 0 },
+	{ "cache", VERB_CACHE, false, 1 },
+	{ "reads", VERB_READS, false, 1 },
+	{ "pins", VERB_PINS, false, 1 },
+	{ "holds", VERB_HOLDS, false, 1 },
+	{ "churns", VERB_CHURNS, false, 1 },
+	{ "commits", VERB_COMMITS, false, 1 },
+	{ "elastic", VERB_ELASTIC, false, 1 },
+	{ "adapts", VERB_ADAPTS, false, 1 },
 	{ "takes", VERB_TAKES, true, 1 },
 	{ "returns", VERB_RETURNS, true, 1 },
 	{ "reserves", VERB_RESERVES, true, 1 },

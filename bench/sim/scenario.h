@@ -25,6 +25,12 @@ struct scenario_guest {
 	uint64_t rate;			/* its balloon's */
 	uint64_t offset;		/* Xen's count less its own */
 	uint64_t starts_ms;
+	uint64_t module_ms;		/* its module comes so long after it */
+	uint64_t old;			/* its module knows no details */
+	uint64_t swap;			/* space; 0: as much as it needs */
+	uint64_t no_swap;
+	uint64_t strict;		/* overcommit, % of memory; 0: it isn't */
+	uint64_t hotplug_max;		/* its maximum, if above static_max */
 };
 
 enum scenario_verb {
@@ -48,6 +54,14 @@ enum scenario_verb {
 	VERB_RUNNING,
 	VERB_DESTROYED,
 	VERB_REBOOTS,
+	VERB_CACHE,	/* value = files that are read over and over */
+	VERB_READS,	/* value = of them, per second */
+	VERB_PINS,	/* value = locked memory */
+	VERB_HOLDS,	/* value = in swap, whatever memory there is */
+	VERB_CHURNS,	/* value = to swap and back, per second */
+	VERB_COMMITS,	/* value = committed memory */
+	VERB_ELASTIC,	/* value = use, in % of what it has */
+	VERB_ADAPTS,	/* value = frees memory down to that if little is left */
 	VERB_TAKES,	/* host: another domain of that size is created */
 	VERB_RETURNS,	/* host: and destroyed */
 	VERB_RESERVES,	/* host: value = size, for a domain to come */

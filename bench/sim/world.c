@@ -50,6 +50,14 @@ struct world_guest {
 	uint64_t noted_changes;		/* of its target, with their records */
 	uint32_t noted_records;
 	bool started;
+	uint64_t started_ms;
+	uint64_t elastic_percent;	/* it uses so much of what it has; 0: no */
+	uint64_t adapts_pages;		/* it frees memory down to that; 0: no */
+	uint64_t used_pages;		/* at the step before */
+	uint64_t hungry_ms;		/* so long it got nothing of what it wants */
+	uint64_t oom_kills;
+	uint64_t least_available;	/* in % of what it has */
+	uint64_t least_has_pages;
 };
 
 struct world {
@@ -80,7 +88,9 @@ struct world {
 static const char *const figure_names[] = {
 	"target", "mirror", "has", "available", "uses", "swap", "least", "most",
 	"swapped-out", "stalled-ms", "changes", "turns", "emergencies",
-	"denied", "stuck", "attached",
+	"denied", "stuck", "attached", "refaulted", "lost", "hit-percent",
+	"available-percent", "least-available-percent", "oom-kills", "failed",
+	"least-has",
 	"spare", "least-spare", "free", "violations", "refused", "guests",
 	"swapped-out", "stalled-ms", "changes", "turns", "emergencies",
 	"unexplained",
@@ -89,7 +99,9 @@ static const char *const figure_names[] = {
 enum figure {
 	FIG_TARGET, FIG_MIRROR, FIG_HAS, FIG_AVAILABLE, FIG_USES, FIG_SWAP, FIG_LEAST,
 	FIG_MOST, FIG_SWAPPED_OUT, FIG_STALLED, FIG_CHANGES, FIG_TURNS,
-	FIG_EMERGENCIES, FIG_DENIED, FIG_STUCK, FIG_ATTACHED,
+	FIG_EMERGENCIES, FIG_DENIED, FIG_STUCK, FIG_ATTACHED, FIG_REFAULTED,
+	FIG_LOST, FIG_HIT, FIG_AVAILABLE_SHARE, FIG_LEAST_AVAILABLE,
+	FIG_OOM_KILLS, FIG_FAILED, FIG_LEAST_HAS,
 	FIG_SPARE, FIG_LEAST_SPARE, FIG_FREE, FIG_VIOLATIONS, FIG_REFUSED,
 	FIG_GUESTS, FIG_ALL_SWAPPED_OUT, FIG_ALL_STALLED, FIG_ALL_CHANGES,
 	FIG_ALL_TURNS, FIG_ALL_EMERGENCIES, FIG_UNEXPLAINED,
@@ -144,6 +156,44 @@ static uint64_t swapped_out(const struct world_guest *g)
 	return g->swapped_out + (g->fake ? g->fake->swap_out_pages : 0);
 }
 
+static uint64_t percent(uint64_t part, uint64_t whole)
+{
+	return whole ? 100 * part / whole : 0;
+}
+
+static uint64_t available_percent(const struct fake_guest *fake)
+{
+	return percent(fake_guest_available(fake), fake->alloc_pages);
+}
+
+/* What its programs came to. */
+static int64_t programs_figure(const struct world_guest *g, int figure)
+{
+	static const struct fake_guest none;
+	const struct fake_guest *fake = g->fake ? g->fake : &none;
+	const struct fake_programs *p = &fake->programs;
+
+	switch (figure) {
+	case FIG_REFAULTED:
+		return mib(p->refault_pages);
+	case FIG_LOST:
+		return mib(p->lost_pages);
+	case FIG_HIT:
+		return (int64_t)percent(p->hit_pages, p->hit_pages +
+					p->refault_pages + p->lost_pages);
+	case FIG_AVAILABLE_SHARE:
+		return (int64_t)available_percent(fake);
+	case FIG_LEAST_AVAILABLE:
+		return (int64_t)g->least_available;
+	case FIG_OOM_KILLS:
+		return (int64_t)g->oom_kills;
+	case FIG_FAILED:
+		return (int64_t)p->failed;
+	default:
+		return mib(g->least_has_pages);
+	}
+}
+
 static int64_t guest_figure(const struct world *w, const struct world_guest *g,
 			    int figure)
 {
@@ -181,8 +231,10 @@ static int64_t guest_figure(const struct world *w, const struct world_guest *g,
 		return fake ? fake->denials : 0;
 	case FIG_STUCK:
 		return guest && guest->debt.stuck;
-	default:
+	case FIG_ATTACHED:
 		return guest != NULL;
+	default:
+		return programs_figure(g, figure);
 	}
 }
 
@@ -285,6 +337,28 @@ static uint64_t per_step(const struct world *w, uint64_t mib_per_s)
 	return cagma_mib_to_pages(mib_per_s) * w->scenario->step_ms / 1000;
 }
 
+#define ANY_SWAP_MIB	65536
+
+static void start_programs(struct world_guest *g)
+{
+	const struct scenario_guest *is = g->is;
+	char kib[24];
+	int length;
+
+	g->fake->no_module = is->module_ms;
+	g->fake->old = is->old;
+	g->fake->programs = (struct fake_programs){
+		.swap_total_pages = is->no_swap ? 0 : cagma_mib_to_pages(
+			is->swap ? is->swap : ANY_SWAP_MIB),
+		.commit_percent = is->strict,
+	};
+	if (!is->hotplug_max)
+		return;
+	length = snprintf(kib, sizeof(kib), "%llu",
+			  (unsigned long long)is->hotplug_max * 1024);
+	fake_node_set(g->fake, "memory/hotplug-max", kib, (size_t)length);
+}
+
 static void start_guest(struct world *w, struct world_guest *g)
 {
 	const struct scenario_guest *is = g->is;
@@ -293,6 +367,10 @@ static void start_guest(struct world *w, struct world_guest *g)
 				 cagma_mib_to_pages(is->memory),
 				 cagma_mib_to_pages(is->static_max));
 	g->started = true;
+	g->started_ms = w->now_ms;
+	g->least_available = 100;
+	g->least_has_pages = g->fake->alloc_pages;
+	start_programs(g);
 	g->fake->disk = &w->disk;
 	g->fake->balloon_rate_pages = per_step(w, is->rate);
 	g->fake->offset_pages = cagma_mib_to_pages(is->offset);
@@ -357,11 +435,54 @@ static void annoy(const struct world *w, struct world_guest *g)
 	fake_node_set(fake, "data/cagma/offer", offer, (size_t)length);
 }
 
+/* Programs that suit themselves to the memory there is. */
+#define ADAPTS_BELOW_MIB	200
+#define ADAPTS_BY_MIB		20
+#define ADAPTS_EACH_MS		1000
+
+static void adapt(const struct world *w, struct world_guest *g)
+{
+	struct fake_guest *fake = g->fake;
+
+	if (g->elastic_percent)
+		fake->demand_pages = fake->alloc_pages * g->elastic_percent /
+				     100;
+	if (!g->adapts_pages || w->now_ms % ADAPTS_EACH_MS ||
+	    g->base_pages <= g->adapts_pages ||
+	    fake_guest_available(fake) >= cagma_mib_to_pages(ADAPTS_BELOW_MIB))
+		return;
+	g->goal_pages = g->base_pages = cagma_max(g->adapts_pages,
+		cagma_less(g->base_pages, cagma_mib_to_pages(ADAPTS_BY_MIB)));
+}
+
+/* Without swap a program that gets nothing for so long is killed. */
+#define OOM_MS	1000
+
+static void kill_hungry(const struct world *w, struct world_guest *g)
+{
+	struct fake_guest *fake = g->fake;
+	bool hungry = !fake->programs.swap_total_pages &&
+		      fake->demand_pages > fake->used_pages &&
+		      fake->used_pages <= g->used_pages;
+
+	g->hungry_ms = hungry ? g->hungry_ms + w->scenario->step_ms : 0;
+	g->used_pages = fake->used_pages;
+	if (g->hungry_ms <= OOM_MS)
+		return;
+	g->oom_kills++;
+	g->hungry_ms = 0;
+	g->goal_pages = g->base_pages = fake->used_pages / 2;
+}
+
 static void live(struct world *w, struct world_guest *g)
 {
 	struct fake_guest *fake = g->fake;
 
+	if (g->is->module_ms &&
+	    w->now_ms >= g->started_ms + g->is->module_ms)
+		fake->no_module = false;
 	set_demand(w, g);
+	adapt(w, g);
 	if (g->trickles)
 		fake->balloon_rate_pages = w->now_ms % 1000 == 0;
 	fake->hidden_pages = g->hidden_pages;
@@ -374,6 +495,10 @@ static void live(struct world *w, struct world_guest *g)
 						 fake->threshold_pages));
 	if (fake->demand_pages > fake->used_pages + TURN_PAGES)
 		g->stalled_ms += w->scenario->step_ms;
+	kill_hungry(w, g);
+	g->least_available = cagma_min(g->least_available,
+				       available_percent(fake));
+	g->least_has_pages = cagma_min(g->least_has_pages, fake->alloc_pages);
 }
 
 /* ---- what happens ---- */
@@ -471,6 +596,42 @@ static void make_honest(const struct world *w, struct world_guest *g)
 	g->fake->contradicts = g->fake->boasts = false;
 }
 
+static void on_programs(const struct world *w, struct world_guest *g,
+			const struct scenario_event *e)
+{
+	uint64_t pages = cagma_mib_to_pages(e->value);
+	struct fake_programs *p = &g->fake->programs;
+
+	switch (e->verb) {
+	case VERB_CACHE:
+		fake_programs_read(g->fake, pages);
+		break;
+	case VERB_READS:
+		p->reads_pages = per_step(w, e->value);
+		break;
+	case VERB_PINS:
+		p->pinned_pages = pages;
+		break;
+	case VERB_HOLDS:
+		p->held_pages = pages;
+		break;
+	case VERB_CHURNS:
+		p->churn_pages = per_step(w, e->value);
+		break;
+	case VERB_COMMITS:
+		p->committed_pages = pages;
+		break;
+	case VERB_ELASTIC:
+		g->elastic_percent = e->value;
+		break;
+	case VERB_ADAPTS:
+		g->adapts_pages = pages;
+		break;
+	default:
+		break;
+	}
+}
+
 static void on_guest(struct world *w, struct world_guest *g,
 		     const struct scenario_event *e)
 {
@@ -541,6 +702,7 @@ static void on_guest(struct world *w, struct world_guest *g,
 		start_guest(w, g);
 		break;
 	default:
+		on_programs(w, g, e);
 		break;
 	}
 }

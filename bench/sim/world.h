@@ -40,7 +40,7 @@ const char *world_first_failure(const struct world *world);
  */
 int world_figure_find(const char *name, bool host);
 const char *world_figure_name(int figure);	/* NULL behind the last */
-#define WORLD_FIGURES_MAX 32
+#define WORLD_FIGURES_MAX 48
 int64_t world_figure(const struct world *world, int guest, int figure);
 
 #endif

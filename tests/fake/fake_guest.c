@@ -10,7 +10,6 @@
 #include "units.h"
 
 #define PERIOD_MS	100
-#define SWAP_PAGES	cagma_mib_to_pages(1024)
 
 static uint64_t balloon_pages(const struct fake_guest *guest)
 {
@@ -32,51 +31,12 @@ uint64_t fake_guest_available(const struct fake_guest *guest)
 	return cagma_less(balloon_pages(guest), resident_pages(guest));
 }
 
-static uint64_t disk_left(const struct fake_guest *guest)
-{
-	return guest->disk ? guest->disk->pages : UINT64_MAX / 2;
-}
-
-static void use_disk(struct fake_guest *guest, uint64_t pages)
-{
-	if (guest->disk)
-		guest->disk->pages -= pages;
-}
-
-/* Programs get as much as fits, and as much more as swapping makes room for. */
-static void allocate(struct fake_guest *guest)
-{
-	if (!guest->disk)
-		return;
-	guest->used_pages = cagma_min(guest->demand_pages,
-				      balloon_pages(guest) +
-				      guest->swapped_pages +
-				      disk_left(guest));
-	guest->swapped_pages = cagma_min(guest->swapped_pages,
-					 guest->used_pages);
-}
-
-static void swap(struct fake_guest *guest)
-{
-	uint64_t goal = cagma_less(guest->used_pages, balloon_pages(guest));
-	uint64_t out = cagma_min(cagma_less(goal, guest->swapped_pages),
-				 disk_left(guest));
-	uint64_t in = cagma_min(cagma_less(guest->swapped_pages, goal),
-				disk_left(guest));
-
-	use_disk(guest, out + in);
-	guest->swap_out_pages += out;
-	guest->swap_in_pages += in;
-	guest->swapped_pages += out;
-	guest->swapped_pages -= in;
-}
-
 struct cagma_sample fake_guest_look(const struct fake_guest *guest,
 				    enum cagma_reason reason)
 {
 	uint64_t available = cagma_less(fake_guest_available(guest),
 					guest->hidden_pages);
-	return (struct cagma_sample){
+	struct cagma_sample sample = {
 		.reason = reason,
 		.event = guest->event_open ? guest->event : 0,
 		.mail_seq = guest->mail_seq,
@@ -86,7 +46,6 @@ struct cagma_sample fake_guest_look(const struct fake_guest *guest,
 		.total_pages = balloon_pages(guest),
 		.free_pages = available,
 		.available_pages = available,
-		.swap_free_pages = cagma_less(SWAP_PAGES, guest->swapped_pages),
 		.swap_in_pages = guest->swap_in_pages,
 		.swap_out_pages = guest->swap_out_pages,
 		.balloon_pages = balloon_pages(guest),
@@ -94,6 +53,9 @@ struct cagma_sample fake_guest_look(const struct fake_guest *guest,
 		.offset_pages = guest->offset_pages,
 		.task_pages = guest->event_open ? guest->task_pages : 0,
 	};
+
+	fake_programs_tell(guest, !guest->old, &sample);
+	return sample;
 }
 
 void fake_guest_publish(struct fake_guest *guest, enum cagma_reason reason)
@@ -235,12 +197,13 @@ static void inflate(struct fake_guest *guest, uint64_t pages)
 /* What programs use must have gone to swap before it can be given back. */
 static void deflate(struct fake_guest *guest, uint64_t pages)
 {
-	uint64_t possible = fake_guest_available(guest) + disk_left(guest);
+	uint64_t possible = fake_guest_available(guest) +
+			    fake_programs_swappable(guest);
 
 	guest->alloc_pages -= cagma_min(pages, possible);
 }
 
-static void balloon(struct fake_guest *guest)
+void fake_guest_balloon(struct fake_guest *guest)
 {
 	uint64_t goal = guest->balloon_target_pages + guest->offset_pages;
 	uint64_t up = cagma_less(goal, guest->alloc_pages);
@@ -285,9 +248,7 @@ void fake_guest_live(struct fake_guest *guest)
 	if (!guest->offered && !guest->no_module)
 		offer(guest);
 	fake_guest_event(guest);
-	allocate(guest);
-	balloon(guest);
-	swap(guest);
+	fake_programs_live(guest);
 }
 
 void fake_guest_sample(struct fake_guest *guest)

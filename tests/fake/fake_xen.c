@@ -320,6 +320,7 @@ struct fake_guest *fake_guest_add(uint16_t domid, uint64_t pages,
 	guest->static_max_pages = static_max_pages;
 	guest->balloon_target_pages = pages;
 	guest->balloon_rate_pages = pages;
+	guest->programs.swap_total_pages = cagma_mib_to_pages(1024);
 	guest->gref = 100u + domid;
 	guest->port = 10u + domid;
 	guest->page_fd = memfd_create("page", MFD_CLOEXEC);

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "msg.h"
+#include "fake_programs.h"
 #include "page.h"
 #include "xen.h"
 
@@ -62,11 +63,6 @@ struct fake_agent {
 	unsigned int denials;
 };
 
-/* The disk that all guests swap to: what it can still move in this step. */
-struct fake_disk {
-	uint64_t pages;
-};
-
 struct fake_guest {
 	/* A test may change these at any time. */
 	uint64_t used_pages;		/* what doesn't fit is in swap */
@@ -80,6 +76,8 @@ struct fake_guest {
 	bool contradicts;		/* more is free than there is */
 	bool boasts;			/* claims to be at its target */
 	bool no_module;			/* offers no page */
+	bool old;			/* its module knows no details */
+	struct fake_programs programs;
 
 	/* Xen's. */
 	uint16_t domid;
@@ -237,6 +235,9 @@ void fake_guest_target_changed(struct fake_guest *guest);
 
 /* The module is removed. */
 void fake_guest_close(struct fake_guest *guest);
+
+/* Its balloon moves what it can in one step. */
+void fake_guest_balloon(struct fake_guest *guest);
 
 uint64_t fake_guest_available(const struct fake_guest *guest);
 
