@@ -23,14 +23,25 @@ static bool is_promise(uint64_t limit_pages, uint64_t total_pages)
 	return limit_pages <= total_pages && limit_pages < UINT32_MAX;
 }
 
+uint64_t cagma_promised(const struct cagma_domain_facts *domain,
+			uint64_t total_pages)
+{
+	uint64_t pages = 0;
+
+	if (domain->dying)
+		return 0;
+	if (is_promise(domain->limit_pages, total_pages))
+		pages = untaken(domain);
+	return cagma_max(pages, domain->claim_pages);
+}
+
 int64_t cagma_spare(const struct cagma_host_facts *host,
 		    const struct cagma_domain_facts *domains, size_t count)
 {
-	uint64_t promised = host->claimed_pages;
+	uint64_t promised = 0;
 
 	for (size_t i = 0; i < count; i++)
-		if (is_promise(domains[i].limit_pages, host->total_pages))
-			promised += untaken(&domains[i]);
+		promised += cagma_promised(&domains[i], host->total_pages);
 	return (int64_t)host->free_pages - (int64_t)promised;
 }
 
@@ -45,7 +56,7 @@ uint64_t cagma_limit_for(const struct cagma_guest *guest, uint64_t target_pages)
 static int set_limit(struct cagma_actuator *actuator, struct cagma_guest *guest,
 		     uint64_t pages)
 {
-	uint64_t before = untaken(&guest->facts);
+	uint64_t before = cagma_promised(&guest->facts, actuator->total_pages);
 	int err;
 
 	if (actuator->dry_run)
@@ -55,7 +66,7 @@ static int set_limit(struct cagma_actuator *actuator, struct cagma_guest *guest,
 		return err;
 	guest->facts.limit_pages = guest->own_limit_pages = pages;
 	actuator->spare_pages += (int64_t)before -
-				 (int64_t)untaken(&guest->facts);
+		(int64_t)cagma_promised(&guest->facts, actuator->total_pages);
 	return 0;
 }
 

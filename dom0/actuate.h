@@ -25,15 +25,24 @@ struct cagma_actuator {
 	struct cagma_queue *mirror;	/* of struct cagma_guest.mirror_node */
 	bool unwoken;			/* the store doesn't know of the newest */
 	bool dry_run;
+	uint64_t total_pages;	/* of the host */
 	int64_t spare_pages;	/* free and promised to nobody, kept current */
 	uint64_t hard_pages;	/* of these, never given */
 };
 
 /*
- * Memory that is free and that no domain may take on its own:
- * free - claims - sum of (limit - allocated) over all domains. Ballooning
- * doesn't change it; only limits and new domains do. Negative if overpromised.
- * A limit beyond the host's memory is no promise and isn't counted.
+ * What a domain may take of the host's free memory without asking: the rest of its
+ * limit, or what it has claimed if that is more. A claim is inside the limit, not
+ * beside it. A limit beyond the host's memory is no promise, and a dying domain
+ * takes nothing.
+ */
+uint64_t cagma_promised(const struct cagma_domain_facts *domain,
+			uint64_t total_pages);
+
+/*
+ * Memory that is free and that no domain may take on its own: free - sum of what is
+ * promised to each. Ballooning doesn't change it; only limits and new domains do.
+ * Negative if overpromised. Xen's count of free memory includes what is claimed.
  */
 int64_t cagma_spare(const struct cagma_host_facts *host,
 		    const struct cagma_domain_facts *domains, size_t count);

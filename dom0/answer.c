@@ -161,8 +161,8 @@ static struct json_object *leases_json(const struct cagma_status *s)
 	uint64_t free_pages = over > 0 ? (uint64_t)over : 0;
 	uint64_t now_ns = cagma_now_ns();
 
-	for (size_t i = 0; i < CAGMA_LEASES_MAX && s->leases.lease[i].id; i++) {
-		const struct cagma_lease *lease = &s->leases.lease[i];
+	for (size_t i = 0; i < CAGMA_LEASES_MAX && s->lease[i].id; i++) {
+		const struct cagma_lease *lease = &s->lease[i];
 		uint64_t ready = cagma_min(free_pages, lease->left_pages);
 		struct json_object *o = json_object_new_object();
 
@@ -214,7 +214,11 @@ static struct json_object *head_json(const struct cagma_status *s,
 	add_signed(o, "spare_kib", cagma_signed_pages_to_kib(s->spare_pages));
 	add(o, "hard_reserve_kib", cagma_pages_to_kib(s->hard_pages));
 	add(o, "reserve_kib", cagma_pages_to_kib(s->reserve_pages));
+	add(o, "claimed_kib", cagma_pages_to_kib(s->claimed_pages));
 	add(o, "unattached", s->unattached);
+	add(o, "dying", s->dying);
+	add(o, "shut_down", s->shut_down);
+	add(o, "beyond", s->beyond);
 	add_text(o, "xenstore", xenstore[s->xenstore]);
 	json_object_object_add(o, "xenstore_ok",
 			       json_object_new_boolean(!s->xenstore));

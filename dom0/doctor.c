@@ -179,6 +179,9 @@ static void look_at_daemon(struct json_object *s)
 	if (cagma_number(s, "unattached"))
 		complain("%lld domains have no page: their memory is left as it is; "
 			 "load the module in them", cagma_number(s, "unattached"));
+	if (cagma_number(s, "beyond"))
+		complain("%lld domains are more than cagmad serves: they keep what "
+			 "they have", cagma_number(s, "beyond"));
 }
 
 static void look_at_guest(struct json_object *g)

@@ -692,7 +692,7 @@ static int allocate(struct cagma_loop *loop)
 {
 	size_t n = CAGMA_GUESTS_MAX;
 
-	loop->domains = calloc(n, sizeof(*loop->domains));
+	loop->domains = calloc(CAGMA_DOMAINS_MAX, sizeof(*loop->domains));
 	loop->guests = calloc(n + 1, sizeof(*loop->guests));
 	loop->views = calloc(n, sizeof(*loop->views));
 	loop->decisions = calloc(n, sizeof(*loop->decisions));

@@ -17,7 +17,10 @@
 #include "queue.h"
 #include "trace.h"
 
-/* Guests and domains a daemon serves; Xen's own limit is 32752 domains. */
+/*
+ * Guests a daemon serves. Domains beyond it are counted, and left alone; what they
+ * have and were promised is in all sums.
+ */
 #define CAGMA_GUESTS_MAX 4096
 
 struct cagma_journal;
@@ -51,7 +54,8 @@ struct cagma_loop {
 
 	struct cagma_host_facts host;
 	size_t domain_count;
-	struct cagma_domain_facts *domains;
+	size_t beyond;			/* domains that there is no room to serve */
+	struct cagma_domain_facts *domains;	/* CAGMA_DOMAINS_MAX */
 	size_t guest_count;
 	struct cagma_guest **guests;	/* in the order of domids */
 	struct cagma_guest_view *views;

@@ -34,7 +34,7 @@ static void refresh_guest(struct cagma_loop *loop, struct cagma_guest *guest,
 	const struct cagma_domain_facts *facts = find_domain(loop, guest->domid,
 							     at);
 
-	guest->present = facts && !facts->dying &&
+	guest->present = facts && !facts->dying && !facts->shut_down &&
 			 !memcmp(facts->uuid, guest->uuid, CAGMA_UUID_BYTES);
 	loop->leaving |= !guest->present;
 	if (!guest->present)
@@ -43,10 +43,26 @@ static void refresh_guest(struct cagma_loop *loop, struct cagma_guest *guest,
 	cagma_foreign_note_limit(guest, cagma_now_ns());
 }
 
+/* N4: once, when they become too many. */
+static void note_beyond(struct cagma_loop *loop)
+{
+	size_t was = loop->beyond, count = 0;
+
+	if (loop->domain_count > CAGMA_GUESTS_MAX)
+		for (size_t i = 0; i < loop->domain_count; i++)
+			count += loop->domains[i].domid &&
+				 !loop->domains[i].dying &&
+				 !loop->domains[i].shut_down;
+	loop->beyond = cagma_less(count, CAGMA_GUESTS_MAX);
+	if (loop->beyond && !was)
+		cagma_log(LOG_WARNING, "there are %zu domains, and room for %u: the others are left as they are",
+			  count, CAGMA_GUESTS_MAX);
+}
+
 bool cagma_pass_refresh(struct cagma_loop *loop)
 {
 	struct cagma_xen *xen = loop->actuator.xen;
-	int count = cagma_xen_domains(xen, loop->domains, CAGMA_GUESTS_MAX);
+	int count = cagma_xen_domains(xen, loop->domains, CAGMA_DOMAINS_MAX);
 	int err = count < 0 ? count : cagma_xen_host(xen, &loop->host);
 	size_t at = 0;
 
@@ -57,6 +73,9 @@ bool cagma_pass_refresh(struct cagma_loop *loop)
 		return false;
 	}
 	loop->domain_count = (size_t)count;
+	loop->actuator.total_pages = loop->leases.total_pages =
+		loop->host.total_pages;
+	note_beyond(loop);
 	loop->actuator.spare_pages = cagma_spare(&loop->host, loop->domains,
 						 loop->domain_count);
 	for (size_t i = 0; i < loop->guest_count; i++)

@@ -83,16 +83,35 @@ static void explain(struct cagma_explanation *to, const char *wanted,
 	to->records = guest->records;
 }
 
+/* Domains that run, or wait, and aren't attached. */
 static size_t domains_beside(const struct cagma_loop *loop)
 {
 	size_t count = 0;
 
 	for (size_t i = 0; i < loop->domain_count; i++)
-		count += loop->domains[i].domid && !loop->domains[i].dying;
+		count += loop->domains[i].domid && !loop->domains[i].dying &&
+			 !loop->domains[i].shut_down;
 	for (size_t i = 0; i < loop->guest_count; i++)
 		count -= count && loop->guests[i]->domid &&
 			 loop->guests[i]->present;
 	return count;
+}
+
+static void count_domains(const struct cagma_loop *loop,
+			  struct cagma_status *status)
+{
+	status->beyond = loop->beyond;
+	status->unattached = domains_beside(loop);
+	status->dying = status->shut_down = 0;
+	status->claimed_pages = 0;
+	for (size_t i = 0; i < loop->domain_count; i++) {
+		const struct cagma_domain_facts *domain = &loop->domains[i];
+
+		status->dying += domain->dying;
+		status->shut_down += domain->shut_down && !domain->dying;
+		status->claimed_pages += domain->dying ? 0 :
+						 domain->claim_pages;
+	}
 }
 
 void cagma_status_fill(struct cagma_status *status, struct cagma_loop *loop)
@@ -104,7 +123,7 @@ void cagma_status_fill(struct cagma_status *status, struct cagma_loop *loop)
 		return;
 	}
 	status->paused = loop->paused;
-	status->leases = loop->leases;
+	memcpy(status->lease, loop->leases.lease, sizeof(status->lease));
 	status->xenstore = loop->xenstore;
 	status->policy = loop->config->policy->name;
 	status->dry_run = loop->actuator.dry_run;
@@ -118,7 +137,7 @@ void cagma_status_fill(struct cagma_status *status, struct cagma_loop *loop)
 	status->answered = loop->answered;
 	status->target_changes = loop->target_changes;
 	status->invariant_violations = loop->violations;
-	status->unattached = domains_beside(loop);
+	count_domains(loop, status);
 	status->count = loop->guest_count;
 	for (size_t i = 0; i < loop->guest_count && i < status->capacity; i++)
 		fill_guest(loop, loop->guests[i], now_ns, &status->guest[i]);

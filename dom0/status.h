@@ -66,7 +66,7 @@ struct cagma_status {
 	struct cagma_explanation explanation;
 	struct cagma_command command;	/* carried out first */
 	bool paused;
-	struct cagma_leases leases;
+	struct cagma_lease lease[CAGMA_LEASES_MAX];
 	int xenstore;			/* enum cagma_xenstore */
 	const char *policy;
 	bool dry_run;
@@ -81,6 +81,10 @@ struct cagma_status {
 	uint64_t target_changes;
 	uint64_t invariant_violations;
 	size_t unattached;		/* domains beside them and dom0 */
+	size_t dying;			/* domains that take nothing any more */
+	size_t shut_down;		/* that don't run, and may resume */
+	size_t beyond;			/* that there is no room to serve */
+	uint64_t claimed_pages;		/* for those that are being built */
 	size_t count;			/* guests there are */
 	size_t capacity;		/* guests that fit below */
 	struct cagma_status_guest guest[];

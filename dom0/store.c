@@ -79,7 +79,7 @@ struct cagma_store {
 	uint64_t next_mirror_ns;	/* of what failed; 0: nothing did */
 	size_t seen_count;
 	struct seen *seen;			/* CAGMA_GUESTS_MAX */
-	struct cagma_domain_facts *domains;	/* CAGMA_GUESTS_MAX */
+	struct cagma_domain_facts *domains;	/* CAGMA_DOMAINS_MAX */
 	struct cagma_quarantine *quarantine;	/* published by RCU */
 	bool quarantine_changed;
 	pthread_t thread;
@@ -595,7 +595,7 @@ static void forget(struct cagma_store *store)
 static void look_for_guests(struct cagma_store *store, uint64_t now_ns)
 {
 	int count = cagma_xen_domains(store->xen, store->domains,
-				      CAGMA_GUESTS_MAX);
+				      CAGMA_DOMAINS_MAX);
 	bool dom0 = atomic_load(&store->manages_dom0);
 
 	if (count < 0)
@@ -605,7 +605,7 @@ static void look_for_guests(struct cagma_store *store, uint64_t now_ns)
 			look_anew(&store->seen[i], now_ns);
 	for (int i = 0; i < count; i++)
 		if ((store->domains[i].domid || dom0) &&
-		    !store->domains[i].dying)
+		    !store->domains[i].dying && !store->domains[i].shut_down)
 			list(store, &store->domains[i]);
 	for (size_t i = 0; i < store->seen_count; i++)
 		if (store->seen[i].listed)
@@ -769,7 +769,7 @@ int cagma_store_open(struct cagma_store **out,
 	store->attached = attached;
 	store->mirror.fd = store->released.fd = -1;
 	store->seen = calloc(CAGMA_GUESTS_MAX, sizeof(*store->seen));
-	store->domains = calloc(CAGMA_GUESTS_MAX, sizeof(*store->domains));
+	store->domains = calloc(CAGMA_DOMAINS_MAX, sizeof(*store->domains));
 	err = store->seen && store->domains ? 0 : -ENOMEM;
 	if (!err)
 		err = cagma_xen_open(&store->xen);

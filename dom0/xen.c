@@ -146,8 +146,10 @@ static void convert(struct cagma_domain_facts *to, const xc_domaininfo_t *from)
 	memcpy(to->uuid, from->handle, CAGMA_UUID_BYTES);
 	to->alloc_pages = from->tot_pages;
 	to->limit_pages = from->max_pages;
+	to->claim_pages = from->outstanding_pages;
 	to->paused = from->flags & XEN_DOMINF_paused;
-	to->dying = from->flags & (XEN_DOMINF_dying | XEN_DOMINF_shutdown);
+	to->dying = from->flags & XEN_DOMINF_dying;
+	to->shut_down = from->flags & XEN_DOMINF_shutdown;
 }
 
 /* Into the batch, those from `first` on; their number or -errno. */

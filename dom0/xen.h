@@ -19,7 +19,7 @@
 struct cagma_host_facts {
 	uint64_t total_pages;
 	uint64_t free_pages;	/* free and to-be-scrubbed */
-	uint64_t claimed_pages;	/* promised to domains under construction */
+	uint64_t claimed_pages;	/* of it, what domains have claimed and not taken */
 };
 
 struct cagma_domain_facts {
@@ -27,9 +27,14 @@ struct cagma_domain_facts {
 	uint8_t uuid[CAGMA_UUID_BYTES];
 	uint64_t alloc_pages;	/* what Xen has given it (tot_pages) */
 	uint64_t limit_pages;	/* what it may have at most (max_pages) */
+	uint64_t claim_pages;	/* kept for it until it is built; within the limit */
 	bool paused;
-	bool dying;		/* dying, or shut down */
+	bool dying;		/* takes nothing any more, and may stay for long */
+	bool shut_down;		/* doesn't run, and may resume: a suspended one does */
 };
+
+/* Xen has no more: ids from DOMID_FIRST_RESERVED on are nobody's. */
+#define CAGMA_DOMAINS_MAX 0x7ff0
 
 /* Memory control. */
 struct cagma_xen;

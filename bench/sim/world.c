@@ -240,9 +240,9 @@ static int64_t guest_figure(const struct world *w, const struct world_guest *g,
 
 static int64_t spare(void)
 {
-	static struct cagma_domain_facts domains[CAGMA_GUESTS_MAX];
+	static struct cagma_domain_facts domains[CAGMA_DOMAINS_MAX];
 	struct cagma_host_facts host;
-	int count = cagma_xen_domains(NULL, domains, CAGMA_GUESTS_MAX);
+	int count = cagma_xen_domains(NULL, domains, CAGMA_DOMAINS_MAX);
 
 	cagma_xen_host(NULL, &host);
 	return cagma_spare(&host, domains, (size_t)count);

@@ -11,6 +11,12 @@
 
 #define PERIOD_MS	100
 
+static bool is_up(const struct fake_guest *guest)
+{
+	return !guest->gone && !guest->paused && !guest->zombie &&
+	       !guest->shut_down;
+}
+
 static uint64_t balloon_pages(const struct fake_guest *guest)
 {
 	return cagma_less(guest->alloc_pages, guest->offset_pages);
@@ -122,7 +128,7 @@ void fake_guest_target_changed(struct fake_guest *guest)
 {
 	uint64_t kib = strtoull(fake_node_get(guest, "memory/target"), NULL, 10);
 
-	if (!guest->gone && !guest->paused)
+	if (is_up(guest))
 		fake_guest_aim(guest, cagma_min(cagma_kib_to_pages(kib),
 				     guest->static_max_pages));
 }
@@ -159,7 +165,7 @@ static void read_mail(struct fake_guest *guest)
 
 void fake_guest_event(struct fake_guest *guest)
 {
-	if (guest->gone || guest->paused || guest->deaf)
+	if (!is_up(guest) || guest->deaf)
 		return;
 	if (guest->offered && cagma_dom0_is_alive(guest->page)) {
 		read_mail(guest);
@@ -183,7 +189,8 @@ static void inflate(struct fake_guest *guest, uint64_t pages)
 {
 	uint64_t possible = cagma_min(cagma_less(guest->limit_pages,
 						 guest->alloc_pages),
-				      fake_free_pages());
+				      cagma_less(fake_free_pages(),
+						 fake_claimed_pages()));
 
 	if (cagma_now_ns() < guest->balloon_retry_ns)
 		return;
@@ -234,11 +241,6 @@ static void offer(struct fake_guest *guest)
 			  CAGMA_PAGE_VERSION, guest->gref, guest->port,
 			  (unsigned long long)guest->epoch);
 	fake_node_set(guest, "data/cagma/offer", text, (size_t)length);
-}
-
-static bool is_up(const struct fake_guest *guest)
-{
-	return !guest->gone && !guest->paused;
 }
 
 void fake_guest_live(struct fake_guest *guest)

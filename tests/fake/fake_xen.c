@@ -44,7 +44,7 @@ struct cagma_xs {
 static struct {
 	uint64_t total_pages;
 	uint64_t dom0_pages;
-	struct fake_guest *guest[FAKE_GUESTS_MAX];
+	struct fake_guest *guest[FAKE_DOMAINS_MAX];
 	size_t guest_count;
 	struct mapping mapping[FAKE_GUESTS_MAX];
 	unsigned int channels;
@@ -84,6 +84,8 @@ static void observe_mail(void)
 		struct cagma_mail mail;
 		uint32_t seq;
 
+		if (!guest->page)
+			continue;
 		if (cagma_mail_read(guest->page, &seq, &mail) ||
 		    seq == guest->observed_mail_seq)
 			continue;
@@ -219,8 +221,10 @@ static void act(void)
 
 static void free_guest(struct fake_guest *guest)
 {
-	munmap(guest->page, CAGMA_PAGE_BYTES);
-	close(guest->page_fd);
+	if (guest->page) {
+		munmap(guest->page, CAGMA_PAGE_BYTES);
+		close(guest->page_fd);
+	}
 	free(guest->agent);
 	free(guest);
 }
@@ -240,6 +244,15 @@ uint64_t fake_free_pages(void)
 
 	for (size_t i = 0; i < host.guest_count; i++)
 		pages -= host.guest[i]->alloc_pages;
+	return pages;
+}
+
+uint64_t fake_claimed_pages(void)
+{
+	uint64_t pages = 0;
+
+	for (size_t i = 0; i < host.guest_count; i++)
+		pages += host.guest[i]->claim_pages;
 	return pages;
 }
 
@@ -304,19 +317,56 @@ static void set_kib(struct fake_guest *guest, const char *node, uint64_t pages)
 	fake_node_set(guest, node, text, (size_t)length);
 }
 
-struct fake_guest *fake_guest_add(uint16_t domid, uint64_t pages,
-				  uint64_t static_max_pages)
+static struct fake_guest *new_domain(uint16_t domid, uint64_t pages)
 {
 	static uint32_t uuid;
 	struct fake_guest *guest = calloc(1, sizeof(*guest));
 
-	if (!guest || host.guest_count == FAKE_GUESTS_MAX)
+	if (!guest || host.guest_count == FAKE_DOMAINS_MAX)
 		abort();
 	guest->domid = domid;
 	uuid++;
 	memcpy(guest->uuid, &uuid, sizeof(uuid));
 	guest->alloc_pages = pages;
 	guest->limit_pages = pages + cagma_mib_to_pages(1);
+	return guest;
+}
+
+struct fake_guest *fake_domain_add(uint16_t domid, uint64_t pages)
+{
+	struct fake_guest *guest = new_domain(domid, pages);
+
+	guest->page_fd = -1;
+	guest->no_module = true;
+	insert_guest(guest);
+	return guest;
+}
+
+bool fake_domain_claim(struct fake_guest *guest, uint64_t pages)
+{
+	if (pages > cagma_less(fake_free_pages(), fake_claimed_pages()))
+		return false;
+	guest->claim_pages = pages;
+	return true;
+}
+
+void fake_domain_build(struct fake_guest *guest, uint64_t pages)
+{
+	uint64_t unclaimed = cagma_less(fake_free_pages(),
+					fake_claimed_pages());
+
+	pages = cagma_min(pages, cagma_less(guest->limit_pages,
+					    guest->alloc_pages));
+	pages = cagma_min(pages, guest->claim_pages + unclaimed);
+	guest->claim_pages = cagma_less(guest->claim_pages, pages);
+	guest->alloc_pages += pages;
+}
+
+struct fake_guest *fake_guest_add(uint16_t domid, uint64_t pages,
+				  uint64_t static_max_pages)
+{
+	struct fake_guest *guest = new_domain(domid, pages);
+
 	guest->static_max_pages = static_max_pages;
 	guest->balloon_target_pages = pages;
 	guest->balloon_rate_pages = pages;
@@ -338,6 +388,14 @@ void fake_guest_destroy(struct fake_guest *guest)
 	guest->gone = true;
 	guest->alloc_pages = 0;
 	guest->limit_pages = 0;
+	guest->claim_pages = 0;
+}
+
+void fake_guest_leave_zombie(struct fake_guest *guest)
+{
+	guest->zombie = true;
+	guest->alloc_pages = 1;
+	guest->claim_pages = 0;
 }
 
 /* ---- memory control ---- */
@@ -362,6 +420,7 @@ int cagma_xen_host(struct cagma_xen *xen, struct cagma_host_facts *facts)
 	*facts = (struct cagma_host_facts){
 		.total_pages = host.total_pages,
 		.free_pages = fake_free_pages(),
+		.claimed_pages = fake_claimed_pages(),
 	};
 	return 0;
 }
@@ -372,7 +431,10 @@ static struct cagma_domain_facts facts_of(const struct fake_guest *guest)
 		.domid = guest->domid,
 		.alloc_pages = guest->alloc_pages,
 		.limit_pages = guest->limit_pages,
+		.claim_pages = guest->claim_pages,
 		.paused = guest->paused,
+		.dying = guest->zombie,
+		.shut_down = guest->shut_down,
 	};
 
 	memcpy(facts.uuid, guest->uuid, sizeof(facts.uuid));

@@ -17,8 +17,9 @@
 #include "page.h"
 #include "xen.h"
 
-#define FAKE_GUESTS_MAX	4096
-#define FAKE_NODES_MAX	8
+#define FAKE_GUESTS_MAX	4096	/* beside plain domains */
+#define FAKE_DOMAINS_MAX 8192
+#define FAKE_NODES_MAX	12
 
 struct fake_node {
 	char name[32];
@@ -85,7 +86,10 @@ struct fake_guest {
 	uint64_t alloc_pages;
 	uint64_t limit_pages;
 	uint64_t unbacked_pages;
+	uint64_t claim_pages;		/* outstanding */
 	bool paused;
+	bool zombie;			/* dying: holds what it has, takes nothing */
+	bool shut_down;			/* suspended, say: it doesn't run, and may */
 	bool gone;
 	struct cagma_channel *channel;	/* bound by dom0, or NULL */
 	uint32_t observed_mail_seq;	/* newest in the log of operations */
@@ -97,7 +101,7 @@ struct fake_guest {
 
 	/* The guest kernel's. */
 	int page_fd;
-	struct cagma_page *page;	/* its own mapping */
+	struct cagma_page *page;	/* its own mapping; NULL: a plain domain */
 	uint32_t gref;
 	uint32_t port;
 	uint64_t epoch;
@@ -128,6 +132,9 @@ struct fake_guest {
 /* An empty host, nothing open, nothing logged; frees all guests. */
 void fake_xen_reset(uint64_t total_pages, uint64_t dom0_pages);
 uint64_t fake_free_pages(void);
+
+/* Of these, what domains have claimed: nobody else gets it. */
+uint64_t fake_claimed_pages(void);
 
 /* What the daemon holds and must give back. */
 unsigned int fake_mappings(void);
@@ -212,8 +219,26 @@ bool fake_daemon_is_dead(void);
 struct fake_guest *fake_guest_add(uint16_t domid, uint64_t pages,
 				  uint64_t static_max_pages);
 
+/*
+ * A domain that has no page and never runs: one that is being built, or was left
+ * behind. Its limit is MIB more than it has.
+ */
+struct fake_guest *fake_domain_add(uint16_t domid, uint64_t pages);
+
+/* What Xen does for a builder: all that was claimed and not yet taken. */
+bool fake_domain_claim(struct fake_guest *guest, uint64_t pages);
+
+/* The builder takes so many pages, of its claim first; as many as there are. */
+void fake_domain_build(struct fake_guest *guest, uint64_t pages);
+
 /* The domain goes; a page that dom0 has mapped stays. */
 void fake_guest_destroy(struct fake_guest *guest);
+
+/*
+ * It ends, and one of its pages is mapped by somebody for ever: the domain stays in
+ * the list, dying, with its limit.
+ */
+void fake_guest_leave_zombie(struct fake_guest *guest);
 
 /* One period: mail is read, the balloon works, a sample is published. */
 void fake_guest_step(struct fake_guest *guest);

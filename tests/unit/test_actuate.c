@@ -28,6 +28,7 @@ static void refresh(void)
 	assert_int_equal(cagma_xen_domains(actuator.xen, domains, 2), 2);
 	assert_int_equal(cagma_xen_host(actuator.xen, &host), 0);
 	guest.facts = domains[1];
+	actuator.total_pages = host.total_pages;
 	actuator.spare_pages = cagma_spare(&host, domains, 2);
 }
 
@@ -110,9 +111,9 @@ static struct cagma_guest *pop_mirror(void)
 
 /* ---- spare memory ---- */
 
-static void test_spare_is_free_less_claims_and_promises(void **state)
+static void test_spare_is_free_less_promises(void **state)
 {
-	const struct cagma_host_facts host = { 10000, 5000, 300 };
+	const struct cagma_host_facts host = { 10000, 5000, 0 };
 	const struct cagma_domain_facts domains[] = {
 		{ .domid = 1, .alloc_pages = 100, .limit_pages = 150 },
 		{ .domid = 2, .alloc_pages = 200, .limit_pages = 180 },
@@ -120,8 +121,80 @@ static void test_spare_is_free_less_claims_and_promises(void **state)
 	};
 
 	(void)state;
-	assert_int_equal(cagma_spare(&host, domains, 0), 4700);
-	assert_int_equal(cagma_spare(&host, domains, 3), 4650);
+	assert_int_equal(cagma_spare(&host, domains, 0), 5000);
+	assert_int_equal(cagma_spare(&host, domains, 3), 4950);
+}
+
+/* Xen clears the limit of none of them, and one page that is mapped keeps it there. */
+static void test_N1_dying_domain_promises_nothing(void **state)
+{
+	const struct cagma_host_facts host = { 10000, 5000, 700 };
+	struct cagma_domain_facts zombie = {
+		.domid = 7, .alloc_pages = 1, .limit_pages = 4000,
+		.claim_pages = 700, .dying = true,
+	};
+
+	(void)state;
+	assert_int_equal(cagma_spare(&host, &zombie, 1), 5000);
+	zombie.shut_down = true;
+	assert_int_equal(cagma_spare(&host, &zombie, 1), 5000);
+}
+
+/* A suspended domain may go on, and takes what it may have. */
+static void test_N1_shut_down_domain_keeps_its_promise(void **state)
+{
+	const struct cagma_host_facts host = { 10000, 5000, 0 };
+	const struct cagma_domain_facts domain = {
+		.domid = 7, .alloc_pages = 1000, .limit_pages = 1500,
+		.shut_down = true,
+	};
+
+	(void)state;
+	assert_int_equal(cagma_spare(&host, &domain, 1), 4500);
+}
+
+static void test_N2_claim_is_inside_the_limit(void **state)
+{
+	const struct cagma_host_facts host = { 10000, 5000, 3000 };
+	struct cagma_domain_facts built = {
+		.domid = 9, .alloc_pages = 1000, .limit_pages = 4100,
+		.claim_pages = 3000,
+	};
+
+	(void)state;
+	assert_int_equal(cagma_spare(&host, &built, 1), 5000 - 3100);
+	built.alloc_pages = 1600;	/* into superpages that nobody claimed */
+	assert_int_equal(cagma_spare(&host, &built, 1), 5000 - 3000);
+}
+
+/* Nobody could keep the promise of its limit; Xen keeps that of its claim. */
+static void test_N2_claim_of_an_unlimited_domain_counts(void **state)
+{
+	const struct cagma_host_facts host = { 10000, 5000, 3000 };
+	const struct cagma_domain_facts built = {
+		.domid = 9, .alloc_pages = 1000, .limit_pages = UINT32_MAX,
+		.claim_pages = 3000,
+	};
+
+	(void)state;
+	assert_int_equal(cagma_spare(&host, &built, 1), 2000);
+}
+
+/* A limit that was none becomes a promise when it is set. */
+static void test_spare_is_kept_when_an_unlimited_guest_gets_a_limit(void **state)
+{
+	int64_t kept;
+
+	(void)state;
+	fake->limit_pages = UINT32_MAX;
+	refresh();
+	kept = actuator.spare_pages;
+	cagma_actuate_settle(&actuator, &guest);
+	assert_int_equal(fake->limit_pages, 512 * MIB + SLACK);
+	assert_int_equal(actuator.spare_pages, kept - (int64_t)SLACK);
+	kept = actuator.spare_pages;
+	refresh();
+	assert_int_equal(actuator.spare_pages, kept);
 }
 
 static void test_unlimited_domain_is_no_promise(void **state)
@@ -375,7 +448,12 @@ static void test_dry_run_touches_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ACTUATE_TEST(test_spare_is_free_less_claims_and_promises),
+		ACTUATE_TEST(test_spare_is_free_less_promises),
+		ACTUATE_TEST(test_N1_dying_domain_promises_nothing),
+		ACTUATE_TEST(test_N1_shut_down_domain_keeps_its_promise),
+		ACTUATE_TEST(test_N2_claim_is_inside_the_limit),
+		ACTUATE_TEST(test_N2_claim_of_an_unlimited_domain_counts),
+		ACTUATE_TEST(test_spare_is_kept_when_an_unlimited_guest_gets_a_limit),
 		ACTUATE_TEST(test_unlimited_domain_is_no_promise),
 		ACTUATE_TEST(test_M12_spare_of_a_huge_host),
 		ACTUATE_TEST(test_M9_limit_counts_what_xen_adds),

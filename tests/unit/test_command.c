@@ -138,6 +138,110 @@ static void test_old_domains_take_no_lease(void **state)
 	assert_int_equal(look(0), GIB);
 }
 
+/* Ids start again at 1 behind 32751. */
+static void test_N3_new_domain_of_a_low_id_takes_the_lease(void **state)
+{
+	static const uint8_t of_the_new[CAGMA_UUID_BYTES] = { 9 };
+
+	(void)state;
+	domains[1].domid = 32751;
+	domains[1].uuid[0] = 1;
+	add(GIB, 60 * S);
+	domains[2] = domains[1];
+	count = 3;
+	domains[1] = (struct cagma_domain_facts){
+		.domid = 2, .alloc_pages = GIB, .limit_pages = GIB };
+	memcpy(domains[1].uuid, of_the_new, sizeof(of_the_new));
+	assert_int_equal(look(0), 0);
+	assert_false(cagma_lease_end(&leases, 1));
+}
+
+/* Between its two lives it isn't in the list at all. */
+static void test_N3_neighbour_that_reboots_takes_no_lease(void **state)
+{
+	(void)state;
+	domains[1].uuid[0] = 1;
+	add(GIB, 60 * S);
+	count = 1;
+	assert_int_equal(look(0), GIB);
+	count = 2;
+	domains[1].domid = 6;
+	assert_int_equal(look(S), GIB);
+	domains[1].domid = 3;
+	assert_int_equal(look(2 * S), GIB);
+}
+
+/* It had the UUID of one that was there for a lease that is over. */
+static void test_N3_domain_that_comes_again_takes_a_later_lease(void **state)
+{
+	(void)state;
+	domains[1].uuid[0] = 1;
+	add(MIB, 60 * S);
+	count = 1;
+	add(GIB, 60 * S);
+	count = 2;
+	assert_int_equal(look(S), MIB);
+	assert_true(cagma_lease_end(&leases, 1));
+	assert_false(cagma_lease_end(&leases, 2));
+}
+
+/* It was to be the lease's, and could not be built: its memory comes back. */
+static void test_N1_lease_is_kept_for_who_follows_a_dying_domain(void **state)
+{
+	(void)state;
+	add(GIB, 60 * S);
+	domains[count].domid = 6;
+	domains[count].dying = true;
+	domains[count].alloc_pages = 1;
+	domains[count++].limit_pages = GIB;
+	assert_int_equal(look(0), GIB - 1);
+}
+
+static void test_N2_claim_takes_the_lease_once(void **state)
+{
+	(void)state;
+	add(2 * GIB, 60 * S);
+	domains[count].domid = 6;
+	domains[count].alloc_pages = 200 * MIB;
+	domains[count].claim_pages = 800 * MIB;
+	domains[count++].limit_pages = GIB + MIB;
+	assert_int_equal(look(0), GIB - MIB);
+}
+
+/* What no limit promises isn't taken from what is spare, and so not from the lease. */
+static void test_N2_limit_beyond_the_host_takes_no_lease(void **state)
+{
+	(void)state;
+	leases.total_pages = 16 * GIB;
+	add(GIB, 60 * S);
+	domains[count].domid = 6;
+	domains[count++].limit_pages = 17 * GIB;
+	assert_int_equal(look(0), GIB);
+}
+
+static void test_N4_lease_knows_4096_domains_and_not_twice_as_many(void **state)
+{
+	static struct cagma_domain_facts many[CAGMA_KNOWN_SLOTS];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(many); i++)
+		many[i] = (struct cagma_domain_facts){
+			.domid = (uint16_t)(i + 1), .uuid = { 1 },
+			.alloc_pages = MIB };
+	for (size_t i = 0; i < ARRAY_SIZE(many); i++)
+		memcpy(&many[i].uuid[4], &i, sizeof(i));
+	assert_int_equal(cagma_lease_add(&leases, GIB, S, many, 4097), 1);
+	assert_int_equal(cagma_lease_look(&leases, many, 4097, 0), GIB);
+	assert_int_equal(cagma_lease_look(&leases, many, 4098, 0), GIB - MIB);
+	assert_true(cagma_lease_end(&leases, 1));
+	assert_int_equal(cagma_lease_add(&leases, GIB, S, many,
+					 CAGMA_KNOWN_SLOTS), 0);
+	assert_int_equal(cagma_lease_add(&leases, GIB, S, many,
+					 CAGMA_KNOWN_SLOTS - 1), 2);
+	assert_int_equal(cagma_lease_look(&leases, many, CAGMA_KNOWN_SLOTS, 0),
+			 GIB - MIB);
+}
+
 static void test_first_new_domain_takes_the_oldest_lease(void **state)
 {
 	(void)state;
@@ -177,6 +281,27 @@ int main(void)
 				       begin_leases),
 		cmocka_unit_test_setup(
 			test_first_new_domain_takes_the_oldest_lease,
+			begin_leases),
+		cmocka_unit_test_setup(
+			test_N3_new_domain_of_a_low_id_takes_the_lease,
+			begin_leases),
+		cmocka_unit_test_setup(
+			test_N3_neighbour_that_reboots_takes_no_lease,
+			begin_leases),
+		cmocka_unit_test_setup(
+			test_N3_domain_that_comes_again_takes_a_later_lease,
+			begin_leases),
+		cmocka_unit_test_setup(
+			test_N1_lease_is_kept_for_who_follows_a_dying_domain,
+			begin_leases),
+		cmocka_unit_test_setup(
+			test_N2_claim_takes_the_lease_once,
+			begin_leases),
+		cmocka_unit_test_setup(
+			test_N2_limit_beyond_the_host_takes_no_lease,
+			begin_leases),
+		cmocka_unit_test_setup(
+			test_N4_lease_knows_4096_domains_and_not_twice_as_many,
 			begin_leases),
 		cmocka_unit_test_setup(test_leases_are_limited, begin_leases),
 	};
