@@ -60,8 +60,8 @@ bench-policy: $(BUILD)/bench/cagma-sim
 bench-resident: $(BUILD)/bench/resident
 	$(Q)$(BUILD)/bench/resident
 sim: $(BUILD)/bench/cagma-sim
-# Thousands of guests take their time: once, and not under sanitizers.
-LARGE_SCENARIOS := $(wildcard tests/scenarios/M12-4095-*.scn)
+# Thousands of guests, or domains, take their time: once, and not under sanitizers.
+LARGE_SCENARIOS := $(wildcard tests/scenarios/M12-4095-*.scn tests/scenarios/N4-*.scn)
 SCENARIOS := $(filter-out $(LARGE_SCENARIOS),$(wildcard tests/scenarios/*.scn))
 check-sim: $(BUILD)/bench/cagma-sim $(CHECK)/cagma-sim $(BUILD)/bench/resident
 	$(Q)LIBS="$(shell pkg-config --libs liburcu json-c libconfig)" \

@@ -217,8 +217,14 @@ static const struct {
 	{ "commits", VERB_COMMITS, false, 1 },
 	{ "elastic", VERB_ELASTIC, false, 1 },
 	{ "adapts", VERB_ADAPTS, false, 1 },
+	{ "shuts-down", VERB_SHUTS_DOWN, false, 0 },
+	{ "zombie", VERB_ZOMBIE, false, 0 },
 	{ "takes", VERB_TAKES, true, 1 },
 	{ "returns", VERB_RETURNS, true, 1 },
+	{ "zombie", VERB_LEAVES, true, 1 },
+	{ "claims", VERB_CLAIMS, true, 1 },
+	{ "crowd", VERB_CROWD, true, 1 },
+	{ "domids", VERB_DOMIDS, true, 1 },
 	{ "reserves", VERB_RESERVES, true, 1 },
 	{ "killed", VERB_KILLED, true, 0 },
 	{ "stopped", VERB_STOPPED, true, 1 },
@@ -258,7 +264,7 @@ static bool read_verb(struct line *line, struct scenario_event *event)
 		if (verbs[i].values &&
 		    !get_number(line, line->word[4], &event->value))
 			return false;
-		if (event->verb == VERB_USES)
+		if (event->verb == VERB_USES || event->verb == VERB_CLAIMS)
 			return get_pairs(line, 5, rate);
 		if (line->count > 4 + verbs[i].values)
 			return refuse(line, "\"%s\" is too much",

@@ -62,8 +62,14 @@ enum scenario_verb {
 	VERB_COMMITS,	/* value = committed memory */
 	VERB_ELASTIC,	/* value = use, in % of what it has */
 	VERB_ADAPTS,	/* value = frees memory down to that if little is left */
+	VERB_SHUTS_DOWN, /* suspended: it doesn't run, and may resume */
+	VERB_ZOMBIE,	/* reboots, and leaves a dying domain behind */
 	VERB_TAKES,	/* host: another domain of that size is created */
 	VERB_RETURNS,	/* host: and destroyed */
+	VERB_LEAVES,	/* host: and a dying domain of that limit is left */
+	VERB_CLAIMS,	/* host: it is built, rate = how fast, with a claim */
+	VERB_CROWD,	/* host: value = number of domains of 1 MiB */
+	VERB_DOMIDS,	/* host: value = id of the next domain */
 	VERB_RESERVES,	/* host: value = size, for a domain to come */
 	VERB_KILLED,	/* host: the daemon, with -9; it is started again */
 	VERB_STOPPED,	/* host: the daemon, for value ms */

@@ -21,13 +21,15 @@
 #define TURN_PAGES	512u
 #define TURNS_MAX	256u
 #define TURNS_MS	30000u
-#define FIRST_OTHER	30000u		/* domid of domains without a module */
-#define OTHERS_MAX	64u
+#define LAST_DOMID	(CAGMA_DOMAINS_MAX - 1u)
+#define OTHERS_MAX	FAKE_DOMAINS_MAX
+#define BUILD_RATE	512u		/* MiB/s, of a domain that is created */
 #define LEASE_NS	(60 * CAGMA_NS_PER_S)
 
 struct world_guest {
 	const struct scenario_guest *is;
 	struct fake_guest *fake;	/* NULL: not started, or destroyed */
+	uint8_t uuid[CAGMA_UUID_BYTES];
 	uint64_t base_pages;		/* what it uses, without noise */
 	uint64_t goal_pages;
 	uint64_t slope_pages;		/* per step; 0: at once */
@@ -65,8 +67,13 @@ struct world {
 	const struct world_options *options;
 	struct fake_daemon daemon;
 	struct fake_disk disk;
-	struct fake_guest *other[OTHERS_MAX];
+	struct fake_guest *other[OTHERS_MAX];	/* domains without a module */
 	size_t other_count;
+	struct build {
+		struct fake_guest *domain;	/* NULL: none */
+		uint64_t goal_pages;
+		uint64_t step_pages;
+	} build;
 	size_t guest_count;
 	uint64_t now_ms;
 	uint64_t stopped_ms;		/* the daemon is, until then */
@@ -359,13 +366,41 @@ static void start_programs(struct world_guest *g)
 	fake_node_set(g->fake, "memory/hotplug-max", kib, (size_t)length);
 }
 
+static bool is_taken(uint16_t domid)
+{
+	static struct cagma_domain_facts domains[CAGMA_DOMAINS_MAX];
+	int count = cagma_xen_domains(NULL, domains, CAGMA_DOMAINS_MAX);
+
+	for (int i = 0; i < count; i++)
+		if (domains[i].domid == domid)
+			return true;
+	return false;
+}
+
+/* As Xen counts them: the next free one, and 1 behind the last. */
+static uint16_t next_domid(struct world *w)
+{
+	uint16_t domid;
+
+	do {
+		if (w->next_domid > LAST_DOMID)
+			w->next_domid = 1;
+		domid = w->next_domid++;
+	} while (is_taken(domid));
+	return domid;
+}
+
 static void start_guest(struct world *w, struct world_guest *g)
 {
 	const struct scenario_guest *is = g->is;
 
-	g->fake = fake_guest_add(w->next_domid++,
+	g->fake = fake_guest_add(next_domid(w),
 				 cagma_mib_to_pages(is->memory),
 				 cagma_mib_to_pages(is->static_max));
+	/* Another life has another id, and the same UUID. */
+	if (g->started)
+		memcpy(g->fake->uuid, g->uuid, sizeof(g->uuid));
+	memcpy(g->uuid, g->fake->uuid, sizeof(g->uuid));
 	g->started = true;
 	g->started_ms = w->now_ms;
 	g->least_available = 100;
@@ -501,19 +536,89 @@ static void live(struct world *w, struct world_guest *g)
 	g->least_has_pages = cagma_min(g->least_has_pages, fake->alloc_pages);
 }
 
+/* Somebody maps a page of the one that ends. */
+static void leave_zombie(struct world *w, struct world_guest *g)
+{
+	g->swapped_out += g->fake->swap_out_pages;
+	fake_guest_leave_zombie(g->fake);
+	start_guest(w, g);
+}
+
 /* ---- what happens ---- */
+
+static struct fake_guest *add_other(struct world *w, uint64_t pages)
+{
+	struct fake_guest *other = fake_domain_add(next_domid(w), pages);
+
+	other->static_max_pages = pages;
+	return w->other[w->other_count++] = other;
+}
+
+static bool has_room(struct world *w, uint64_t pages)
+{
+	if (pages + 256 <= cagma_less(fake_free_pages(),
+				      fake_claimed_pages()) &&
+	    w->other_count < OTHERS_MAX)
+		return true;
+	w->refused++;
+	return false;
+}
 
 static void create_other(struct world *w, uint64_t size_mib)
 {
 	uint64_t pages = cagma_mib_to_pages(size_mib);
 
-	if (pages + 256 > fake_free_pages() || w->other_count == OTHERS_MAX) {
-		w->refused++;
+	if (has_room(w, pages))
+		add_other(w, pages);
+}
+
+static void crowd(struct world *w, uint64_t count)
+{
+	while (count--)
+		create_other(w, 1);
+}
+
+/* One that was destroyed, but for the page that somebody has mapped. */
+static void leave_other(struct world *w, uint64_t size_mib)
+{
+	struct fake_guest *other = add_other(w, 0);
+
+	other->limit_pages = cagma_mib_to_pages(size_mib);
+	fake_guest_leave_zombie(other);
+}
+
+/* xl create: the limit first, then a claim of all, then page after page. */
+static void begin_build(struct world *w, const struct scenario_event *e)
+{
+	uint64_t pages = cagma_mib_to_pages(e->value);
+
+	if (!has_room(w, pages))
 		return;
-	}
-	w->other[w->other_count] = fake_guest_add(
-		(uint16_t)(FIRST_OTHER + w->other_count), pages, pages);
-	w->other_count++;
+	w->build = (struct build){
+		.domain = add_other(w, 0),
+		.goal_pages = pages,
+		.step_pages = per_step(w, e->rate ? e->rate : BUILD_RATE),
+	};
+	w->build.domain->static_max_pages = pages;
+	w->build.domain->limit_pages = pages + cagma_mib_to_pages(1);
+	w->build.domain->paused = true;
+	fake_domain_claim(w->build.domain, pages);
+}
+
+static void go_on_building(struct world *w)
+{
+	struct build *b = &w->build;
+
+	if (!b->domain)
+		return;
+	fake_domain_build(b->domain, cagma_min(b->step_pages,
+					       cagma_less(b->goal_pages,
+						b->domain->alloc_pages)));
+	if (b->domain->alloc_pages < b->goal_pages && !b->domain->gone)
+		return;
+	b->domain->claim_pages = 0;
+	b->domain->paused = false;
+	b->domain = NULL;
 }
 
 static void destroy_other(struct world *w, uint64_t size_mib)
@@ -571,6 +676,14 @@ static void on_host(struct world *w, const struct scenario_event *e)
 		create_other(w, e->value);
 	else if (e->verb == VERB_RETURNS)
 		destroy_other(w, e->value);
+	else if (e->verb == VERB_LEAVES)
+		leave_other(w, e->value);
+	else if (e->verb == VERB_CLAIMS)
+		begin_build(w, e);
+	else if (e->verb == VERB_CROWD)
+		crowd(w, e->value);
+	else if (e->verb == VERB_DOMIDS)
+		w->next_domid = (uint16_t)e->value;
 	else if (e->verb == VERB_RESERVES)
 		cagma_lease_add(&w->daemon.loop.leases,
 				cagma_mib_to_pages(e->value),
@@ -693,6 +806,13 @@ static void on_guest(struct world *w, struct world_guest *g,
 	case VERB_PAUSED:
 	case VERB_RUNNING:
 		g->fake->paused = e->verb == VERB_PAUSED;
+		g->fake->shut_down = false;
+		break;
+	case VERB_SHUTS_DOWN:
+		g->fake->shut_down = true;
+		break;
+	case VERB_ZOMBIE:
+		leave_zombie(w, g);
 		break;
 	case VERB_DESTROYED:
 		end_guest(g);
@@ -832,6 +952,7 @@ static void step(struct world *w)
 		fake_clock_advance(w->scenario->step_ms * CAGMA_NS_PER_MS);
 	w->now_ms += w->scenario->step_ms;
 	step_guests(w);
+	go_on_building(w);
 	serve(w);
 	for (size_t i = 0; i < w->guest_count; i++)
 		note_guest(w, &w->guest[i]);
