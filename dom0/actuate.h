@@ -31,18 +31,19 @@ struct cagma_actuator {
 };
 
 /*
- * What a domain may take of the host's free memory without asking: the rest of its
- * limit, or what it has claimed if that is more. A claim is inside the limit, not
- * beside it. A limit beyond the host's memory is no promise, and a dying domain
- * takes nothing.
+ * What a domain may take of the host's free memory without asking: the rest of
+ * its limit, or what it has claimed if that is more. A claim is inside the
+ * limit, not beside it. A limit beyond the host's memory is no promise, and a
+ * dying domain takes nothing.
  */
 uint64_t cagma_promised(const struct cagma_domain_facts *domain,
 			uint64_t total_pages);
 
 /*
- * Memory that is free and that no domain may take on its own: free - sum of what is
- * promised to each. Ballooning doesn't change it; only limits and new domains do.
- * Negative if overpromised. Xen's count of free memory includes what is claimed.
+ * Memory that is free and that no domain may take on its own: free - sum of
+ * what is promised to each. Ballooning doesn't change it; only limits and new
+ * domains do. Negative if overpromised. Xen's count of free memory includes
+ * what is claimed.
  */
 int64_t cagma_spare(const struct cagma_host_facts *host,
 		    const struct cagma_domain_facts *domains, size_t count);
@@ -59,8 +60,8 @@ int cagma_actuate_grow(struct cagma_actuator *actuator,
 		       struct cagma_guest *guest, uint64_t target_pages);
 
 /*
- * Asks once more for a target that wasn't reached, by one that differs. False if
- * the guest's range has no other.
+ * Asks once more for a target that wasn't reached, by one that differs. False
+ * if the guest's range has no other.
  */
 bool cagma_actuate_again(struct cagma_actuator *actuator,
 			 struct cagma_guest *guest);

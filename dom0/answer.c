@@ -108,6 +108,11 @@ static struct json_object *guest_json(const struct cagma_status_guest *g)
 	add(o, "age_ms", g->age_ns / CAGMA_NS_PER_MS);
 	add(o, "period_ms", g->period_ms);
 	add(o, "alloc_kib", cagma_pages_to_kib(g->alloc_pages));
+	add_signed(o, "offset_kib", cagma_signed_pages_to_kib(g->offset_pages));
+	add_text(o, "trouble", g->unexplained ? CAGMA_UNEXPLAINED : "");
+	if (g->unexplained)
+		add_signed(o, "unexplained_kib",
+			   cagma_signed_pages_to_kib(g->unexplained_pages));
 	add(o, "limit_kib", cagma_pages_to_kib(g->limit_pages));
 	add(o, "target_kib", cagma_pages_to_kib(g->target_pages));
 	add(o, "avail_kib", cagma_pages_to_kib(g->available_pages));

@@ -194,6 +194,12 @@ static void look_at_guest(struct json_object *g)
 		complain("%s doesn't give back memory: it has %lld MiB, its target "
 			 "is %lld", name, cagma_mib(g, "alloc_kib"),
 			 cagma_mib(g, "target_kib"));
+	if (*cagma_text(g, "trouble"))
+		complain("%s: Xen counts %lld MiB more than its balloon (%s), which "
+			 "memory/videoram doesn't explain, nor a shim: it is believed "
+			 "to owe them; look at what its domain was built with",
+			 name, cagma_mib(g, "unexplained_kib"),
+			 cagma_text(g, "trouble"));
 	if (cagma_number(g, "max_kib") <= cagma_number(g, "min_kib"))
 		complain("%s has no room to move: its minimum is its maximum",
 			 name);

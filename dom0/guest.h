@@ -14,6 +14,7 @@
 
 #include "debt.h"
 #include "histogram.h"
+#include "offset.h"
 #include "record.h"
 #include "track.h"
 #include "transport.h"
@@ -41,6 +42,7 @@ struct cagma_guest {
 	bool present;			/* facts are of the latest listing */
 	bool aims;			/* it is known at what: orders may go out */
 	int64_t offset_pages;		/* Xen's count less memory/target's */
+	struct cagma_offset offset;	/* how that is known */
 	uint64_t target_pages;		/* of our last mail */
 	uint64_t raised_ns;		/* when that was last raised */
 	uint64_t yielded_ns;		/* and lowered for another's entitlement */

@@ -119,8 +119,8 @@ bool cagma_lease_end(struct cagma_leases *leases, uint32_t id)
 }
 
 /*
- * What domains that came after the lease have, and were promised: by as much there is
- * less to spare.
+ * What domains that came after the lease have, and were promised: by as much
+ * there is less to spare.
  */
 static uint64_t taken(struct cagma_leases *leases,
 		      const struct cagma_lease *lease,

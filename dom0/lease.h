@@ -4,9 +4,9 @@
  * collected from surplus like the reserve, given to no guest, and handed back
  * when a new domain has taken it, or when its time is over. Pure.
  *
- * A domain is new to a lease if its UUID wasn't there when the lease began. Its id
- * says nothing: ids start again at 1 behind 32751, and a domain that reboots is the
- * old one with another id.
+ * A domain is new to a lease if its UUID wasn't there when the lease began. Its
+ * id says nothing: ids start again at 1 behind 32751, and a domain that reboots
+ * is the old one with another id.
  */
 #ifndef CAGMA_LEASE_H
 #define CAGMA_LEASE_H

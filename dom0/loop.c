@@ -33,6 +33,8 @@
 #define EVENTS		64
 /* A guest that runs and says nothing is let go after this many stale_ms. */
 #define SILENT_TIMES	10
+/* What is wrong with one guest is in the log again after that. */
+#define SAY_AGAIN_NS	(60 * CAGMA_NS_PER_S)
 /* At the end, reactions to the last answers are waited for this long. */
 #define WIND_DOWN_STEPS	20
 #define WIND_DOWN_STEP_MS 20
@@ -65,21 +67,25 @@ static void note_event(struct cagma_loop *loop, struct cagma_guest *guest,
 	loop->emergencies++;
 }
 
-/*
- * The difference between Xen's count and memory/target, when the balloon is
- * at rest. Xen's extra pages are few; a larger difference is a guest's lie.
- */
-static void note_offset(struct cagma_guest *guest,
-			const struct cagma_sample *sample)
+/* A guest may change its mind as often as it likes: the log says it now and then. */
+static void look_at_offset(struct cagma_loop *loop, struct cagma_guest *guest,
+			   uint64_t now_ns)
 {
-	const int64_t most = (int64_t)cagma_mib_to_pages(16);
-	int64_t offset = (int64_t)guest->facts.alloc_pages -
-			 (int64_t)sample->balloon_pages;
+	struct cagma_offset *offset = &guest->offset;
+	int64_t mib;
 
-	if (sample->balloon_pages == sample->balloon_target_pages &&
-	    sample->balloon_pages == guest->target_pages &&
-	    offset >= -most && offset <= most)
-		guest->offset_pages = offset;
+	if (!cagma_offset_look(guest, now_ns))
+		return;
+	mib = offset->unexplained_pages / (int64_t)cagma_mib_to_pages(1);
+	cagma_trace_event(loop->trace, CAGMA_TRACE_OFFSET, guest,
+			  offset->unexplained ? CAGMA_UNEXPLAINED :
+						"explained", 0, 0, 0, 0);
+	if (!offset->unexplained || (offset->logged_ns &&
+				     now_ns - offset->logged_ns < SAY_AGAIN_NS))
+		return;
+	offset->logged_ns = now_ns;
+	cagma_log(LOG_WARNING, "%s: Xen counts %lld MiB that neither its balloon nor memory/videoram explains (" CAGMA_UNEXPLAINED ")",
+		  guest->name, (long long)mib);
 }
 
 /* Orders to the source, the first since it is that. */
@@ -100,6 +106,7 @@ static void begin_orders(struct cagma_loop *loop, struct cagma_guest *guest,
 		     cagma_foreign_begin(guest, sample);
 
 	guest->aims = true;
+	cagma_offset_begin(guest);
 	start_orders(loop, guest);
 	if (stray && !loop->actuator.dry_run)
 		cagma_actuate_mirror(&loop->actuator, guest);
@@ -476,7 +483,7 @@ static bool settle_all(struct cagma_loop *loop, uint64_t now_ns)
 		if (!guest->present || !loop->config->policy->acts ||
 		    cagma_loop_lets_be(loop, guest))
 			continue;
-		note_offset(guest, &guest->track.last);
+		look_at_offset(loop, guest, now_ns);
 		busy |= cagma_actuate_settle(&loop->actuator, guest) &&
 			!guest->debt.stuck;
 		collect_debt(loop, guest, now_ns);

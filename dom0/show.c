@@ -34,6 +34,10 @@ static void print_guest(struct json_object *g)
 	       cagma_number(g, "swap_out_pages"), cagma_number(g, "answered"),
 	       cagma_number(g, "emergencies"),
 	       cagma_number(cagma_member(g, "reaction_us"), "p99"));
+	if (*cagma_text(g, "trouble"))
+		printf("     %s: %s, %lld MiB\n", cagma_text(g, "name"),
+		       cagma_text(g, "trouble"),
+		       cagma_mib(g, "unexplained_kib"));
 }
 
 static void print_guests(struct json_object *s)

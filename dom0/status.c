@@ -63,6 +63,9 @@ static void fill_guest(const struct cagma_loop *loop,
 	for (int rank = 0; rank < CAGMA_RANKS; rank++)
 		to->linked[rank] = guest->link[rank];
 	to->has_pressure = find_pressure(guest, &to->pressure);
+	to->offset_pages = guest->offset_pages;
+	to->unexplained = guest->offset.unexplained;
+	to->unexplained_pages = guest->offset.unexplained_pages;
 	to->exempt = guest->exempt;
 	to->paused = guest->paused;
 	memcpy(to->uuid, guest->uuid, sizeof(to->uuid));

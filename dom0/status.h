@@ -26,6 +26,9 @@ struct cagma_status_guest {
 	bool stuck;
 	bool exempt;
 	bool paused;
+	int64_t offset_pages;		/* Xen's count less memory/target's */
+	bool unexplained;		/* it is another one, and unbelievable */
+	int64_t unexplained_pages;
 	enum cagma_rank source;		/* the transport that serves it */
 	bool linked[CAGMA_RANKS];	/* that are there, the source included */
 	bool has_pressure;

@@ -37,6 +37,8 @@
 /* C4: what takes longer is waiting for a xenstored that doesn't answer. */
 #define SILENT_NS	(5 * CAGMA_NS_PER_S)
 #define END_S		5
+/* Domains that are listed at a time. */
+#define LIST_MAX	512
 #define STACK_BYTES	((size_t)256 * 1024)
 
 /* One transport of a domain. */
@@ -57,6 +59,7 @@ struct seen {
 	uint16_t domid;
 	uint8_t uuid[CAGMA_UUID_BYTES];
 	bool listed;
+	struct cagma_offset offset;	/* of its last attachment */
 	struct way way[CAGMA_RANKS];
 	struct cagma_guest *unmirrored;	/* its target isn't in xenstore yet */
 	char name[CAGMA_NAME_BYTES];	/* once it was attached or refused */
@@ -79,7 +82,7 @@ struct cagma_store {
 	uint64_t next_mirror_ns;	/* of what failed; 0: nothing did */
 	size_t seen_count;
 	struct seen *seen;			/* CAGMA_GUESTS_MAX */
-	struct cagma_domain_facts *domains;	/* CAGMA_DOMAINS_MAX */
+	struct cagma_domain_facts *domains;	/* LIST_MAX */
 	struct cagma_quarantine *quarantine;	/* published by RCU */
 	bool quarantine_changed;
 	pthread_t thread;
@@ -181,25 +184,56 @@ static void read_name(struct cagma_xs *xs, uint16_t domid,
  */
 static int check_owner(struct cagma_store *store, uint16_t domid)
 {
+	static const struct { const char *name; bool optional; } nodes[] = {
+		{ "memory/target", false },
+		{ "memory/static-max", false },
+		{ "memory/hotplug-max", true },
+		{ "memory/videoram", true },
+	};
 	int writable;
 
 	if (!domid)
 		return 0;
-	writable = cagma_xs_is_writable(store->xs, domid, "memory/target");
-	if (!writable)
+	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
 		writable = cagma_xs_is_writable(store->xs, domid,
-						"memory/static-max");
-	return writable > 0 ? -EPERM : writable;
+						nodes[i].name);
+		if (writable == -ENOENT && nodes[i].optional)
+			continue;
+		if (writable)
+			return writable > 0 ? -EPERM : writable;
+	}
+	return 0;
 }
 
+/* Not every domain has it; what can't be parsed says nothing. */
+static int read_optional(struct cagma_store *store, uint16_t domid,
+			 const char *node, uint64_t *pages)
+{
+	int err = read_pages(store->xs, domid, node, pages);
+
+	return err == -ENOENT || err == -EINVAL ? 0 : err;
+}
+
+/*
+ * N6: static-max is what the guest was booted with if memory can be plugged in later;
+ * then hotplug-max is what it may have.
+ */
 static int read_limits(struct cagma_store *store, struct cagma_guest *guest)
 {
+	uint64_t plugged = 0;
 	int err = read_pages(store->xs, guest->domid, "memory/target",
 			     &guest->target_pages);
 
 	if (!err)
 		err = read_pages(store->xs, guest->domid, "memory/static-max",
 				 &guest->static_max_pages);
+	if (!err)
+		err = read_optional(store, guest->domid, "memory/hotplug-max",
+				    &plugged);
+	if (!err)
+		err = read_optional(store, guest->domid, "memory/videoram",
+				    &guest->offset.videoram_pages);
+	guest->static_max_pages = cagma_max(guest->static_max_pages, plugged);
 	/* A guest that has more than its maximum is nothing to be acted upon. */
 	if (!err && guest->static_max_pages < guest->target_pages)
 		err = -ERANGE;
@@ -239,6 +273,7 @@ static const char *make_guest(struct cagma_store *store, struct seen *seen,
 	guest->domid = seen->domid;
 	memcpy(guest->uuid, seen->uuid, sizeof(guest->uuid));
 	memcpy(guest->name, seen->name, sizeof(guest->name));
+	guest->offset = seen->offset;
 	err = read_limits(store, guest);
 	if (err) {
 		free(guest);
@@ -592,21 +627,36 @@ static void forget(struct cagma_store *store)
 	}
 }
 
+/* False if Xen doesn't answer. */
+static bool list_all(struct cagma_store *store)
+{
+	bool dom0 = atomic_load(&store->manages_dom0);
+	uint16_t first = 0;
+	int count;
+
+	do {
+		count = cagma_xen_domains_from(store->xen, first,
+					       store->domains, LIST_MAX);
+		for (int i = 0; i < count; i++) {
+			const struct cagma_domain_facts *domain =
+				&store->domains[i];
+
+			first = (uint16_t)(domain->domid + 1u);
+			if ((domain->domid || dom0) && !domain->dying &&
+			    !domain->shut_down)
+				list(store, domain);
+		}
+	} while (count == LIST_MAX);
+	return count >= 0;
+}
+
 static void look_for_guests(struct cagma_store *store, uint64_t now_ns)
 {
-	int count = cagma_xen_domains(store->xen, store->domains,
-				      CAGMA_DOMAINS_MAX);
-	bool dom0 = atomic_load(&store->manages_dom0);
-
-	if (count < 0)
+	if (!list_all(store))
 		return;
 	if (atomic_exchange(&store->anew, false))
 		for (size_t i = 0; i < store->seen_count; i++)
 			look_anew(&store->seen[i], now_ns);
-	for (int i = 0; i < count; i++)
-		if ((store->domains[i].domid || dom0) &&
-		    !store->domains[i].dying && !store->domains[i].shut_down)
-			list(store, &store->domains[i]);
 	for (size_t i = 0; i < store->seen_count; i++)
 		if (store->seen[i].listed)
 			try_all(store, &store->seen[i], now_ns);
@@ -697,8 +747,10 @@ static void release_one(struct cagma_store *store, struct cagma_link *link,
 		look_anew(seen, now_ns);
 		way->attached = false;
 		way->polled = NULL;
-		if (link->guest)
+		if (link->guest) {
 			seen->unmirrored = NULL;
+			seen->offset = link->guest->offset;
+		}
 		judge_conduct(store, way, now_ns);
 		if (lied)
 			refuse(store, way, reason, now_ns);
@@ -769,7 +821,7 @@ int cagma_store_open(struct cagma_store **out,
 	store->attached = attached;
 	store->mirror.fd = store->released.fd = -1;
 	store->seen = calloc(CAGMA_GUESTS_MAX, sizeof(*store->seen));
-	store->domains = calloc(CAGMA_DOMAINS_MAX, sizeof(*store->domains));
+	store->domains = calloc(LIST_MAX, sizeof(*store->domains));
 	err = store->seen && store->domains ? 0 : -ENOMEM;
 	if (!err)
 		err = cagma_xen_open(&store->xen);

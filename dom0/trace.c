@@ -29,6 +29,7 @@ static const struct {
 	[CAGMA_TRACE_TARGET] = { "target", "why", { "old_kib", "new_kib" } },
 	[CAGMA_TRACE_REACTION] = { "reaction", NULL, { "event", "us" } },
 	[CAGMA_TRACE_DEBT] = { "debt", "state", { "owed_kib" } },
+	[CAGMA_TRACE_OFFSET] = { "offset", "state", { NULL } },
 	[CAGMA_TRACE_VIOLATION] = { "violation", "what", { NULL } },
 };
 

@@ -22,6 +22,7 @@ enum cagma_trace_kind {
 	CAGMA_TRACE_TARGET,	/* old, new KiB; text = why */
 	CAGMA_TRACE_REACTION,	/* event, us */
 	CAGMA_TRACE_DEBT,	/* owed KiB; text = stuck or settled */
+	CAGMA_TRACE_OFFSET,	/* text = unexplained-offset or explained */
 	CAGMA_TRACE_VIOLATION,	/* text = which */
 	CAGMA_TRACE_KINDS
 };

@@ -2,8 +2,9 @@
 #include "track.h"
 #include "units.h"
 
-/* The balloon's own count may differ from Xen's by what Xen adds itself. */
+/* The balloon's own count may differ from Xen's by that, or an eighth of it. */
 #define ALLOC_SLACK_PAGES cagma_mib_to_pages(64)
+#define ALLOC_SLACK_SHARE 8
 
 /*
  * A page has its place in swap before it is written and counted, and a guest's
@@ -16,13 +17,16 @@
 
 static bool is_possible(const struct cagma_sample *s, uint64_t most_pages)
 {
+	uint64_t slack = cagma_max(ALLOC_SLACK_PAGES,
+				   most_pages / ALLOC_SLACK_SHARE);
+
 	return s->total_pages <= CAGMA_PAGES_MAX &&
 	       s->free_pages <= s->total_pages &&
 	       s->available_pages <= s->total_pages &&
 	       s->swap_free_pages <= CAGMA_PAGES_MAX &&
 	       s->task_pages <= CAGMA_PAGES_MAX &&
 	       s->balloon_target_pages <= CAGMA_PAGES_MAX &&
-	       cagma_less(s->balloon_pages, ALLOC_SLACK_PAGES) <= most_pages;
+	       cagma_less(s->balloon_pages, slack) <= most_pages;
 }
 
 /*

@@ -166,10 +166,9 @@ static int list_domains(struct cagma_xen *xen, uint16_t first, uint32_t most)
 	return err ? err : (int)list->num_domains;
 }
 
-int cagma_xen_domains(struct cagma_xen *xen, struct cagma_domain_facts *domains,
-		      size_t max)
+int cagma_xen_domains_from(struct cagma_xen *xen, uint16_t first,
+			   struct cagma_domain_facts *domains, size_t max)
 {
-	uint16_t first = 0;
 	size_t count = 0;
 
 	while (count < max) {
@@ -185,6 +184,12 @@ int cagma_xen_domains(struct cagma_xen *xen, struct cagma_domain_facts *domains,
 		first = (uint16_t)(xen->batch[got - 1].domain + 1u);
 	}
 	return (int)count;
+}
+
+int cagma_xen_domains(struct cagma_xen *xen, struct cagma_domain_facts *domains,
+		      size_t max)
+{
+	return cagma_xen_domains_from(xen, 0, domains, max);
 }
 
 int cagma_xen_set_limit(struct cagma_xen *xen, uint16_t domid, uint64_t pages)

@@ -51,6 +51,10 @@ int cagma_xen_host(struct cagma_xen *xen, struct cagma_host_facts *host);
 int cagma_xen_domains(struct cagma_xen *xen, struct cagma_domain_facts *domains,
 		      size_t max);
 
+/* The same, of those whose ids are `first` or above. */
+int cagma_xen_domains_from(struct cagma_xen *xen, uint16_t first,
+			   struct cagma_domain_facts *domains, size_t max);
+
 /* Sets the hard limit; below what the domain has, it only stops growing. */
 int cagma_xen_set_limit(struct cagma_xen *xen, uint16_t domid, uint64_t pages);
 

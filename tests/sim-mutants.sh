@@ -82,7 +82,8 @@ mutant plans_meanwhile dom0/foreign.c 's/guest->foreign_since_ns ||/0 ||/'
 mutant never_taken_over dom0/foreign.c 's/now_ns - guest->foreign_since_ns < LASTS_NS/1/'
 mutant reminds_without_a_record dom0/pass.c 's/note_change(loop, guest, old_pages, CAGMA_WHY_REMIND)//'
 mutant gives_beyond_entitlements $policy "$(early due 'return decision->unmet_pages;')"
-mutant no_offset_is_learnt dom0/loop.c 's|guest->offset_pages = offset;|;|'
+mutant no_offset_is_learnt dom0/offset.c "$(early cagma_offset_begin 'return;') ; $(early learn 'return;')"
+mutant large_offsets_are_lies dom0/offset.c 's/ SHARE,/ 1000,/'
 mutant zombies_promise dom0/actuate.c 's/if (domain->dying)/if (0)/'
 mutant sleepers_promise_nothing dom0/actuate.c 's/if (domain->dying)/if (domain->dying || domain->shut_down)/'
 mutant claims_count_twice dom0/actuate.c 's/return cagma_max(pages, domain->claim_pages)/return pages + domain->claim_pages/'

@@ -441,8 +441,8 @@ static struct cagma_domain_facts facts_of(const struct fake_guest *guest)
 	return facts;
 }
 
-int cagma_xen_domains(struct cagma_xen *xen, struct cagma_domain_facts *domains,
-		      size_t max)
+int cagma_xen_domains_from(struct cagma_xen *xen, uint16_t first,
+			   struct cagma_domain_facts *domains, size_t max)
 {
 	size_t count = 0;
 	int err = enter(FAKE_XEN_DOMAINS);
@@ -450,15 +450,21 @@ int cagma_xen_domains(struct cagma_xen *xen, struct cagma_domain_facts *domains,
 	(void)xen;
 	if (err)
 		return err;
-	if (!find_guest(0))
+	if (!first && !find_guest(0))
 		domains[count++] = (struct cagma_domain_facts){
 			.alloc_pages = host.dom0_pages,
 			.limit_pages = UNLIMITED,
 		};
 	for (size_t i = 0; i < host.guest_count && count < max; i++)
-		if (!host.guest[i]->gone)
+		if (!host.guest[i]->gone && host.guest[i]->domid >= first)
 			domains[count++] = facts_of(host.guest[i]);
 	return (int)count;
+}
+
+int cagma_xen_domains(struct cagma_xen *xen, struct cagma_domain_facts *domains,
+		      size_t max)
+{
+	return cagma_xen_domains_from(xen, 0, domains, max);
 }
 
 int cagma_xen_set_limit(struct cagma_xen *xen, uint16_t domid, uint64_t pages)
@@ -884,7 +890,8 @@ int cagma_xs_is_writable(struct cagma_xs *xs, uint16_t domid, const char *name)
 	if (!guest || !find_node(guest, name))
 		return -ENOENT;
 	/* dom0's nodes are its own. */
-	return guest->writes_limits || !domid;
+	return guest->writes_limits || !domid ||
+	       (guest->writes && !strcmp(guest->writes, name));
 }
 
 int cagma_xs_replace(struct cagma_xs *xs, uint16_t domid, const char *name,

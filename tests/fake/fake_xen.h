@@ -97,6 +97,7 @@ struct fake_guest {
 	/* xenstore's. */
 	struct fake_node node[FAKE_NODES_MAX];
 	bool writes_limits;		/* it may change its memory nodes */
+	const char *writes;		/* or this one; NULL: none */
 	uint64_t static_max_pages;
 
 	/* The guest kernel's. */

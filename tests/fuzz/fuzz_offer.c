@@ -43,10 +43,11 @@ void cagma_xen_close(struct cagma_xen *xen)
 	(void)xen;
 }
 
-int cagma_xen_domains(struct cagma_xen *xen, struct cagma_domain_facts *domains,
-		      size_t max)
+int cagma_xen_domains_from(struct cagma_xen *xen, uint16_t first,
+			   struct cagma_domain_facts *domains, size_t max)
 {
 	(void)xen;
+	(void)first;
 	(void)max;
 	domains[0] = (struct cagma_domain_facts){ .domid = DOMID };
 	return 1;

@@ -99,12 +99,14 @@ static void test_each_trouble_is_named(void **state)
 		"{" GOOD ",\"paused\":true}",
 		"{" GOOD ",\"invariant_violations\":1}",
 		"{" GOOD ",\"unattached\":2}",
+		"{" GOOD ",\"beyond\":7}",
 		"{\"policy\":\"cagma\",\"xenstore\":\"gone\"}",
 		"{\"policy\":\"static\",\"xenstore\":\"ok\",\"spare_kib\":1,\"reserve_kib\":1}",
 		"{\"policy\":\"cagma\",\"xenstore\":\"ok\",\"spare_kib\":-5,\"reserve_kib\":1}",
 		"{" GOOD ",\"guests\":[{" GUEST "\"stale\"}]}",
 		"{" GOOD ",\"guests\":[{" GUEST "\"live\",\"stuck\":true}]}",
 		"{" GOOD ",\"guests\":[{\"state\":\"live\",\"min_kib\":5,\"max_kib\":5}]}",
+		"{" GOOD ",\"guests\":[{" GUEST "\"live\",\"trouble\":\"unexplained-offset\"}]}",
 		"{" GOOD ",\"quarantined\":[{\"name\":\"x\",\"reason\":\"y\"}]}",
 	};
 
