@@ -70,15 +70,30 @@ static int set_limit(struct cagma_actuator *actuator, struct cagma_guest *guest,
 	return 0;
 }
 
+/* The store looks at what is wanted when it has taken the node. */
+static void call_store(struct cagma_actuator *actuator,
+		       struct cagma_guest *guest)
+{
+	if (atomic_exchange(&guest->mirror_queued, true))
+		return;
+	cagma_queue_put(actuator->mirror, &guest->mirror_node);
+	actuator->unwoken = true;
+}
+
 void cagma_actuate_mirror(struct cagma_actuator *actuator,
 			  struct cagma_guest *guest)
 {
 	atomic_store(&guest->mirror_kib,
 		     cagma_pages_to_kib(guest->target_pages));
-	if (atomic_exchange(&guest->mirror_queued, true))
-		return;
-	cagma_queue_put(actuator->mirror, &guest->mirror_node);
-	actuator->unwoken = true;
+	atomic_store(&guest->mirror_wanted, true);
+	call_store(actuator, guest);
+}
+
+void cagma_actuate_ask(struct cagma_actuator *actuator,
+		       struct cagma_guest *guest)
+{
+	atomic_fetch_add(&guest->ask_seq, 1);
+	call_store(actuator, guest);
 }
 
 void cagma_actuate_flush(struct cagma_actuator *actuator)

@@ -77,6 +77,14 @@ void cagma_actuate_shrink(struct cagma_actuator *actuator,
 void cagma_actuate_mirror(struct cagma_actuator *actuator,
 			  struct cagma_guest *guest);
 
+/*
+ * Has the store thread read memory/target, behind all that was to be written;
+ * what it was told is in guest->told_pages then. xenstore may take its time, or
+ * never answer.
+ */
+void cagma_actuate_ask(struct cagma_actuator *actuator,
+		       struct cagma_guest *guest);
+
 /* When nobody waits for an answer any more: wakes who writes to xenstore. */
 void cagma_actuate_flush(struct cagma_actuator *actuator);
 

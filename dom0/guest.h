@@ -13,6 +13,7 @@
 #include <urcu/wfcqueue.h>
 
 #include "debt.h"
+#include "foreign.h"
 #include "histogram.h"
 #include "offset.h"
 #include "record.h"
@@ -28,6 +29,7 @@ struct cagma_guest {
 	uint8_t uuid[CAGMA_UUID_BYTES];
 	char name[CAGMA_NAME_BYTES];	/* printable ASCII */
 	uint64_t static_max_pages;
+	bool adopted;	/* it may obey a daemon that was before this one */
 
 	/* The loop's. */
 	struct cagma_link *link[CAGMA_RANKS];	/* NULL: there is none */
@@ -48,8 +50,7 @@ struct cagma_guest {
 	uint64_t yielded_ns;		/* and lowered for another's entitlement */
 	uint64_t own_limit_pages;	/* the limit as we know or set it */
 	uint64_t limit_moved_ns;	/* somebody else changed it; 0: never */
-	uint64_t foreign_since_ns;	/* it aims at another one; 0: no */
-	uint64_t foreign_until_ns;	/* left alone */
+	struct cagma_foreign foreign;	/* targets of others */
 	struct cagma_debt debt;		/* what it has beyond that */
 	struct cagma_memory memory;	/* the policy's */
 	uint64_t cma_pages;
@@ -69,10 +70,18 @@ struct cagma_guest {
 	struct cagma_histogram reaction;
 	struct cagma_records records;
 
-	/* To the store thread: xenstore's copy of the target. */
+	/*
+	 * To the store thread: xenstore's copy of the target is to be written,
+	 * or read: by the latter, question told_seq is answered.
+	 */
 	struct cds_wfcq_node mirror_node;
 	atomic_bool mirror_queued;
+	atomic_bool mirror_wanted;
 	atomic_uint_fast64_t mirror_kib;
+	atomic_uint ask_seq;
+	atomic_uint told_seq;
+	atomic_uint_fast64_t told_pages;	/* or CAGMA_TOLD_UNKNOWN */
+	bool unmirrored;		/* the store's: it couldn't be written */
 };
 
 /* I7: with its page, a guest costs the daemon 16 KiB at most. */

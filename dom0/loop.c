@@ -549,7 +549,7 @@ static void look_for_foreign(struct cagma_loop *loop, struct cagma_guest *guest,
 	uint64_t old = guest->target_pages;
 
 	if (loop->config->policy->acts && !loop->actuator.dry_run &&
-	    cagma_foreign_look(guest, now_ns))
+	    cagma_foreign_look(&loop->actuator, guest, now_ns))
 		cagma_pass_foreign(loop, guest, old);
 }
 

@@ -59,6 +59,7 @@ struct seen {
 	uint16_t domid;
 	uint8_t uuid[CAGMA_UUID_BYTES];
 	bool listed;
+	bool early;		/* it was there before the daemon, and is new to it */
 	struct cagma_offset offset;	/* of its last attachment */
 	struct way way[CAGMA_RANKS];
 	struct cagma_guest *unmirrored;	/* its target isn't in xenstore yet */
@@ -85,6 +86,7 @@ struct cagma_store {
 	struct cagma_domain_facts *domains;	/* LIST_MAX */
 	struct cagma_quarantine *quarantine;	/* published by RCU */
 	bool quarantine_changed;
+	bool looked;			/* at all domains, once */
 	pthread_t thread;
 	atomic_bool stop;
 	atomic_uint_fast64_t began_ns;	/* its present piece of work; 0: it rests */
@@ -273,6 +275,7 @@ static const char *make_guest(struct cagma_store *store, struct seen *seen,
 	guest->domid = seen->domid;
 	memcpy(guest->uuid, seen->uuid, sizeof(guest->uuid));
 	memcpy(guest->name, seen->name, sizeof(guest->name));
+	guest->adopted = seen->early;
 	guest->offset = seen->offset;
 	err = read_limits(store, guest);
 	if (err) {
@@ -430,6 +433,7 @@ static const char *attach(struct cagma_store *store, struct seen *seen,
 	}
 	memcpy(link->uuid, seen->uuid, sizeof(link->uuid));
 	link->guest = guest;
+	seen->early = false;
 	seen->way[rank].polled = rank == CAGMA_RANK_XENSTORE ? link : NULL;
 	cagma_queue_push(store->attached, &link->handover_node);
 	return NULL;
@@ -604,7 +608,10 @@ static void list(struct cagma_store *store,
 
 	if (!seen && store->seen_count < CAGMA_GUESTS_MAX) {
 		seen = &store->seen[store->seen_count++];
-		*seen = (struct seen){ .domid = domain->domid };
+		*seen = (struct seen){
+			.domid = domain->domid,
+			.early = !store->looked,
+		};
 		memcpy(seen->uuid, domain->uuid, CAGMA_UUID_BYTES);
 	}
 	if (seen)
@@ -657,6 +664,7 @@ static void look_for_guests(struct cagma_store *store, uint64_t now_ns)
 	if (atomic_exchange(&store->anew, false))
 		for (size_t i = 0; i < store->seen_count; i++)
 			look_anew(&store->seen[i], now_ns);
+	store->looked = true;
 	for (size_t i = 0; i < store->seen_count; i++)
 		if (store->seen[i].listed)
 			try_all(store, &store->seen[i], now_ns);
@@ -690,8 +698,23 @@ static void write_target(struct cagma_store *store, struct cagma_guest *guest,
 	snprintf(text, sizeof(text), "%" PRIuFAST64,
 		 atomic_load(&guest->mirror_kib));
 	err = cagma_xs_replace(store->xs, guest->domid, "memory/target", text);
+	guest->unmirrored = err;
 	if (err && err != -ENOENT)
 		note_mirror_failure(store, guest, err, now_ns);
+}
+
+/* N7: what somebody else has written there. Our own target isn't that. */
+static void read_target(struct cagma_store *store, struct cagma_guest *guest)
+{
+	unsigned int seq = atomic_load(&guest->ask_seq);
+	uint64_t pages;
+
+	begin_work(store);
+	if (guest->unmirrored || read_pages(store->xs, guest->domid,
+					    "memory/target", &pages))
+		pages = CAGMA_TOLD_UNKNOWN;
+	atomic_store(&guest->told_pages, pages);
+	atomic_store(&guest->told_seq, seq);
 }
 
 static void mirror_one(struct cagma_store *store, struct cagma_guest *guest,
@@ -699,7 +722,10 @@ static void mirror_one(struct cagma_store *store, struct cagma_guest *guest,
 {
 	/* Before the value: a newer target queues the mirror again. */
 	atomic_store(&guest->mirror_queued, false);
-	write_target(store, guest, now_ns);
+	if (atomic_exchange(&guest->mirror_wanted, false))
+		write_target(store, guest, now_ns);
+	if (atomic_load(&guest->ask_seq) != atomic_load(&guest->told_seq))
+		read_target(store, guest);
 }
 
 static void mirror_all(struct cagma_store *store, uint64_t now_ns)

@@ -78,8 +78,8 @@ mutant asks_in_vain $entitle 's/if (guests\[i\].target_pages + CAGMA_STEP_PAGES 
 mutant never_stuck dom0/debt.c 's/debt->stuck = true;//'
 mutant stuck_for_ever dom0/debt.c 's/debt->stuck = false;//'
 mutant a_page_is_progress dom0/debt.c 's/paid < due/!paid/'
-mutant plans_meanwhile dom0/foreign.c 's/guest->foreign_since_ns ||/0 ||/'
-mutant never_taken_over dom0/foreign.c 's/now_ns - guest->foreign_since_ns < LASTS_NS/1/'
+mutant plans_meanwhile dom0/foreign.c 's/(f->since_ns \&\& f->held/(0/'
+mutant never_taken_over dom0/foreign.c 's/now_ns - f->since_ns < LASTS_NS/1/'
 mutant reminds_without_a_record dom0/pass.c 's/note_change(loop, guest, old_pages, CAGMA_WHY_REMIND)//'
 mutant gives_beyond_entitlements $policy "$(early due 'return decision->unmet_pages;')"
 mutant no_offset_is_learnt dom0/offset.c "$(early cagma_offset_begin 'return;') ; $(early learn 'return;')"

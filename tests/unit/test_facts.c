@@ -340,6 +340,211 @@ static void test_S4_N6_maximum_of_the_guests_own_is_refused(void **state)
 	}
 }
 
+/* ---- a guest's word about its own aim ---- */
+
+static struct fake_guest *hog;
+
+/* As honest as it is, but for what it aims at. */
+static void run_with_liar(uint64_t ns, uint64_t aim_pages)
+{
+	for (uint64_t end_ns = cagma_now_ns() + ns; cagma_now_ns() < end_ns;) {
+		fake_clock_advance(STEP);
+		if (cagma_now_ns() % PERIOD == 0) {
+			fake_guest_live(hog);
+			if (aim_pages)
+				hog->balloon_target_pages = aim_pages;
+			fake_guest_sample(hog);
+			step_guests();
+		}
+		serve();
+	}
+}
+
+static bool was_taken_over(const struct fake_guest *g)
+{
+	const struct cagma_records *r = &served(g)->records;
+
+	for (uint32_t i = 0; i < cagma_records_kept(r); i++)
+		if (cagma_records_get(r, i)->decision.why == CAGMA_WHY_FOREIGN)
+			return true;
+	return false;
+}
+
+static int begin_liar(void **state)
+{
+	begin(state);
+	hog = fake_guest_add(5, 4 * GIB, 4 * GIB);
+	hog->used_pages = 3 * GIB;
+	if (start())
+		return -1;
+	run_with_liar(3 * S, 0);
+	hog->used_pages = 200 * MIB;
+	hog->balloon_rate_pages = 0;
+	return 0;
+}
+
+static void test_N7_word_of_an_aim_forgives_no_debt(void **state)
+{
+	unsigned int asked;
+
+	(void)state;
+	run_with_liar(60 * S, 4 * GIB);
+	assert_false(was_taken_over(hog));
+	assert_true(served(hog)->target_pages < GIB);
+	assert_true(served(hog)->debt.stuck);
+	/* And it keeps nobody at work: xenstore is asked less and less. */
+	asked = fake_node_reads(hog, "memory/target");
+	run_with_liar(120 * S, 4 * GIB);
+	assert_in_range(fake_node_reads(hog, "memory/target") - asked, 1, 3);
+}
+
+/* Of 60 s, in tenths; it is honest in every `rest`th. */
+static unsigned int tenths_held(unsigned int rest)
+{
+	unsigned int held = 0;
+
+	for (unsigned int i = 0; i < 600; i++) {
+		run_with_liar(100 * MS, i % rest ? 4 * GIB :
+						   served(hog)->target_pages);
+		held += cagma_foreign_is_likely(served(hog), cagma_now_ns());
+	}
+	return held;
+}
+
+/*
+ * Who says so all the time, or now and then, is held for a fifth of it at most.
+ */
+static void test_N7_word_of_an_aim_holds_nobody_up_for_long(void **state)
+{
+	(void)state;
+	run_with_liar(30 * S, 0);
+	assert_in_range(tenths_held(600), 1, 150);
+	assert_in_range(tenths_held(8), 1, 150);
+	assert_true(served(hog)->target_pages < GIB);
+}
+
+static void test_N7_xenstore_that_says_nothing_confirms_nothing(void **state)
+{
+	(void)state;
+	run_with_liar(3 * S, 0);
+	fake_fail_always(FAKE_XS_READ, -EIO);
+	run_with_liar(30 * S, 4 * GIB);
+	assert_false(was_taken_over(hog));
+	fake_fail_always(FAKE_XS_READ, 0);
+}
+
+/*
+ * What xenstore has is our own target from before it failed, and the guest's
+ * aim.
+ */
+static void test_N7_our_own_old_target_confirms_nothing(void **state)
+{
+	(void)state;
+	fake_fail_always(FAKE_XS_REPLACE, -EIO);
+	run_with_liar(30 * S, 4 * GIB);
+	assert_true(served(hog)->target_pages < GIB);
+	assert_int_equal(strtoull(fake_node_get(hog, "memory/target"), NULL,
+				  10), 4 * 4 * GIB);
+	assert_false(was_taken_over(hog));
+	fake_fail_always(FAKE_XS_REPLACE, 0);
+}
+
+/* The loop alone: the store has other work, or waits for xenstore. */
+static void look_at_liar(uint64_t aim_pages)
+{
+	fake_clock_advance(250 * MS);
+	fake_guest_live(hog);
+	hog->balloon_target_pages = aim_pages;
+	fake_guest_sample(hog);
+	cagma_loop_once(&d.loop, 0);
+}
+
+/* What xenstore told was our target when it was asked, and isn't any more. */
+static void test_N7_our_own_target_of_before_confirms_nothing(void **state)
+{
+	uint64_t old_pages;
+
+	(void)state;
+	run_with_liar(30 * S, 0);
+	for (int i = 0; i < 8 && !served(hog)->foreign.asked; i++)
+		look_at_liar(4 * GIB);
+	assert_true(served(hog)->foreign.asked);
+	old_pages = served(hog)->target_pages;
+	cagma_store_step(d.store, cagma_now_ns());
+	cagma_actuate_shrink(&d.loop.actuator, served(hog), old_pages - MIB);
+	look_at_liar(old_pages);
+	assert_false(was_taken_over(hog));
+	assert_int_equal(served(hog)->target_pages, old_pages - MIB);
+}
+
+/* An answer to a question from before, when xenstore had another target. */
+static void test_N7_late_answer_confirms_nothing(void **state)
+{
+	struct cagma_guest *g;
+
+	(void)state;
+	run_with_liar(30 * S, 0);
+	g = served(hog);
+	for (int i = 0; i < 8 && !g->foreign.asked; i++)
+		look_at_liar(4 * GIB);
+	look_at_liar(g->target_pages);		/* it is honest again */
+	assert_false(g->foreign.asked);
+	for (int i = 0; i < 8 && !g->foreign.asked; i++)
+		look_at_liar(3 * GIB);
+	assert_true(g->foreign.asked);
+	/* Only now the store has read for the first question. */
+	atomic_store(&g->told_pages, 3 * GIB);
+	atomic_store(&g->told_seq, atomic_load(&g->ask_seq) - 1);
+	look_at_liar(3 * GIB);
+	assert_false(was_taken_over(hog));
+	cagma_store_step(d.store, cagma_now_ns());
+	look_at_liar(3 * GIB);
+	assert_false(was_taken_over(hog));
+}
+
+/* With a new page it would be believed as after a restart of the daemon. */
+static void test_N7_coming_again_forgives_no_debt(void **state)
+{
+	(void)state;
+	run_with_liar(30 * S, 4 * GIB);
+	assert_true(served(hog)->debt.stuck);
+	fake_guest_close(hog);
+	run(1 * S);
+	assert_null(served(hog));
+	hog->offered = hog->mute = hog->deaf = false;
+	run_with_liar(3 * S, 4 * GIB);
+	assert_non_null(served(hog));
+	assert_true(served(hog)->target_pages < GIB);
+}
+
+/* The mail of the daemon that was killed is newer than what xenstore has. */
+static void test_N7_after_a_restart_the_guest_is_believed_once(void **state)
+{
+	struct fake_guest *g = add(5, 512 * MIB);
+
+	(void)state;
+	g->balloon_target_pages = 500 * MIB;
+	g->alloc_pages = 500 * MIB;
+	g->used_pages = 452 * MIB;
+	assert_int_equal(start(), 0);
+	run(1 * S);
+	assert_int_equal(served(g)->target_pages, 500 * MIB);
+	assert_int_equal(strtoull(fake_node_get(g, "memory/target"), NULL, 10),
+			 4 * 500 * MIB);
+}
+
+static void test_N7_what_the_operator_sets_is_taken_over(void **state)
+{
+	(void)state;
+	hog->balloon_rate_pages = 4 * GIB;
+	run_with_liar(30 * S, 4 * GIB);		/* it lied before */
+	hog->used_pages = 900 * MIB;
+	run_with_liar(5 * S, 0);
+	fake_guest_mem_set(hog, 2 * GIB);
+	run_with_liar(70 * S, 0);
+	assert_true(was_taken_over(hog));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -361,6 +566,31 @@ int main(void)
 		RUNNING(test_N6_hotplug_max_is_the_maximum),
 		RUNNING(test_N6_maximum_is_the_larger_one),
 		RUNNING(test_S4_N6_maximum_of_the_guests_own_is_refused),
+		cmocka_unit_test_setup_teardown(
+			test_N7_word_of_an_aim_forgives_no_debt, begin_liar,
+			end),
+		cmocka_unit_test_setup_teardown(
+			test_N7_word_of_an_aim_holds_nobody_up_for_long,
+			begin_liar, end),
+		cmocka_unit_test_setup_teardown(
+			test_N7_xenstore_that_says_nothing_confirms_nothing,
+			begin_liar, end),
+		cmocka_unit_test_setup_teardown(
+			test_N7_our_own_old_target_confirms_nothing,
+			begin_liar, end),
+		cmocka_unit_test_setup_teardown(
+			test_N7_our_own_target_of_before_confirms_nothing,
+			begin_liar, end),
+		cmocka_unit_test_setup_teardown(
+			test_N7_late_answer_confirms_nothing, begin_liar,
+			end),
+		cmocka_unit_test_setup_teardown(
+			test_N7_coming_again_forgives_no_debt, begin_liar,
+			end),
+		STOPPED(test_N7_after_a_restart_the_guest_is_believed_once),
+		cmocka_unit_test_setup_teardown(
+			test_N7_what_the_operator_sets_is_taken_over,
+			begin_liar, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
