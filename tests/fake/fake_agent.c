@@ -140,8 +140,7 @@ static void obey(struct fake_guest *guest, const struct cagma_msg_order *order)
 		return;
 	agent->order_seq = order->seq;
 	agent->mail = order->mail;
-	fake_guest_aim(guest, cagma_min(order->mail.target_pages,
-					guest->static_max_pages));
+	fake_guest_aim(guest, order->mail.target_pages);
 	if (agent->event_open && order->mail.answered_event == agent->event) {
 		agent->event_open = false;
 		if (order->mail.flags & CAGMA_MAIL_DENIED) {

@@ -114,8 +114,22 @@ static void close_event(struct fake_guest *guest,
 	guest->reaction_ns = cagma_now_ns() - guest->raised_ns;
 }
 
+static uint64_t pages_of_node(const struct fake_guest *guest, const char *name)
+{
+	return cagma_kib_to_pages(strtoull(fake_node_get(guest, name), NULL,
+					   10));
+}
+
+/* What it was booted with, or what can be plugged in later. */
+static uint64_t most_pages(const struct fake_guest *guest)
+{
+	return cagma_max(guest->static_max_pages,
+			 pages_of_node(guest, "memory/hotplug-max"));
+}
+
 void fake_guest_aim(struct fake_guest *guest, uint64_t target_pages)
 {
+	target_pages = cagma_min(target_pages, most_pages(guest));
 	if (target_pages != guest->balloon_target_pages) {
 		guest->balloon_failures = 0;
 		guest->balloon_retry_ns = 0;
@@ -126,11 +140,8 @@ void fake_guest_aim(struct fake_guest *guest, uint64_t target_pages)
 /* The stock driver's watch on memory/target; it knows nothing of a limit. */
 void fake_guest_target_changed(struct fake_guest *guest)
 {
-	uint64_t kib = strtoull(fake_node_get(guest, "memory/target"), NULL, 10);
-
 	if (is_up(guest))
-		fake_guest_aim(guest, cagma_min(cagma_kib_to_pages(kib),
-				     guest->static_max_pages));
+		fake_guest_aim(guest, pages_of_node(guest, "memory/target"));
 }
 
 void fake_guest_mem_set(struct fake_guest *guest, uint64_t pages)
@@ -157,7 +168,7 @@ static void read_mail(struct fake_guest *guest)
 	guest->mail_seq = seq;
 	guest->attached = true;
 	guest->threshold_pages = mail.threshold_pages;
-	fake_guest_aim(guest, cagma_min(mail.target_pages, guest->static_max_pages));
+	fake_guest_aim(guest, mail.target_pages);
 	close_event(guest, &mail);
 	if (!guest->mute)
 		fake_guest_publish(guest, CAGMA_REASON_APPLIED);

@@ -161,6 +161,7 @@ void fake_programs_tell(const struct fake_guest *guest, bool detailed,
 						       UINT32_MAX);
 	sample->refault_file_pages = (uint32_t)p->refault_pages;
 	sample->activate_file_pages = (uint32_t)p->refault_pages;
-	sample->active_file_pages = (uint32_t)cagma_min(p->cached_pages,
-							UINT32_MAX);
+	if (p->reads_pages)	/* what was read only once isn't active */
+		sample->active_file_pages = (uint32_t)cagma_min(p->cached_pages,
+								UINT32_MAX);
 }

@@ -271,7 +271,10 @@ uint64_t fake_guest_available(const struct fake_guest *guest);
 struct cagma_sample fake_guest_look(const struct fake_guest *guest,
 				    enum cagma_reason reason);
 
-/* A new target wakes a balloon that gave up on the one before. */
+/*
+ * A new target, as far as its maximum allows; it wakes a balloon that gave up on the
+ * one before.
+ */
 void fake_guest_aim(struct fake_guest *guest, uint64_t target_pages);
 
 /* An event for the guest; its handler reads the mail. */
