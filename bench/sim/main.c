@@ -5,10 +5,12 @@
  * didn't or it isn't the same, with 2 if it can't play.
  */
 #include <getopt.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "liar.h"
 #include "policy.h"
 #include "random.h"
 #include "replay.h"
@@ -20,8 +22,10 @@ static struct {
 	bool figures;
 	const char *replay;	/* a file of cagmad --record */
 	uint64_t random;	/* so many random scenarios */
+	uint64_t liar;		/* so many cases of liars */
 	uint64_t first;		/* the number of the first of them */
 	bool total;
+	bool print;		/* what is random, instead of playing it */
 	size_t setting_count;	/* instead of the scenarios' own */
 	struct scenario_setting setting[SCENARIO_SETTINGS_MAX];
 } options;
@@ -31,6 +35,8 @@ static struct {
 	unsigned int failed;
 	int64_t figure[WORLD_FIGURES_MAX];	/* of all hosts together */
 } sum;
+
+#define KEPT_BYTES	(256 << 20)
 
 static void help(void)
 {
@@ -46,7 +52,9 @@ static void help(void)
 	       "      --record FILE  append every decision, as cagmad --record does\n"
 	       "      --replay FILE  decide again, and compare\n"
 	       "  -r, --random N     play N random scenarios\n"
+	       "      --liar N       play N cases of guests that claim memory now and then\n"
 	       "  -s, --seed N       number of the first of them (1)\n"
+	       "      --print        print them as scenario files instead of playing them\n"
 	       "  -w, --words        what a scenario can say\n"
 	       "  -h, --help\n", cagma_policy_names());
 }
@@ -111,7 +119,7 @@ static void judge(const char *name, const struct scenario *s,
 		printf("not ok %s (%s): %s\n", name, s->title, complaint);
 	} else {
 		sum.passed++;
-		if (!options.random)
+		if (!options.random && !options.liar)
 			printf("ok     %s: %s\n", name, s->title);
 	}
 	if (options.figures)
@@ -171,6 +179,10 @@ static bool play_random(uint64_t number)
 	random_scenario(&scenario, number);
 	if (!override(&scenario))
 		return false;
+	if (options.print) {
+		scenario_print(&scenario, stdout);
+		return true;
+	}
 	world = world_play(&scenario, &options.world, error, sizeof(error));
 	if (!world) {
 		fprintf(stderr, "cagma-sim: %s\n", error);
@@ -179,6 +191,51 @@ static bool play_random(uint64_t number)
 	snprintf(name, sizeof(name), "--seed %llu --random 1",
 		 (unsigned long long)number);
 	judge(name, &scenario, world, random_complaint(&scenario, world));
+	world_free(world);
+	return true;
+}
+
+static struct world *play_liars(struct scenario *s, uint64_t number,
+				bool for_ever)
+{
+	char error[256];
+	struct world *world;
+
+	liar_scenario(s, number, for_ever);
+	if (!override(s))
+		return NULL;
+	world = world_play(s, &options.world, error, sizeof(error));
+	if (!world)
+		fprintf(stderr, "cagma-sim: %s\n", error);
+	return world;
+}
+
+static bool play_liar(uint64_t number)
+{
+	static struct scenario scenario;
+	static struct liar_cost for_ever = { .host = UINT64_MAX };
+	char name[32];
+	struct world *world;
+
+	if (options.print) {
+		liar_scenario(&scenario, number, false);
+		scenario_print(&scenario, stdout);
+		return true;
+	}
+	if (for_ever.host != number / LIAR_CASES) {
+		world = play_liars(&scenario, number, true);
+		if (!world)
+			return false;
+		liar_note_cost(&for_ever, &scenario, world, number);
+		world_free(world);
+	}
+	world = play_liars(&scenario, number, false);
+	if (!world)
+		return false;
+	snprintf(name, sizeof(name), "--seed %llu --liar 1",
+		 (unsigned long long)number);
+	judge(name, &scenario, world,
+	      liar_complaint(&scenario, world, &for_ever));
 	world_free(world);
 	return true;
 }
@@ -237,7 +294,7 @@ static int replay(void)
 /* -1: go on; else the exit status. */
 static int parse(int argc, char **argv)
 {
-	enum { RECORD = 256, REPLAY, SET, TOTAL };
+	enum { RECORD = 256, REPLAY, SET, TOTAL, LIAR, PRINT };
 	static const struct option longs[] = {
 		{ "record", required_argument, NULL, RECORD },
 		{ "replay", required_argument, NULL, REPLAY },
@@ -245,6 +302,8 @@ static int parse(int argc, char **argv)
 		{ "figures", no_argument, NULL, 'f' },
 		{ "set", required_argument, NULL, SET },
 		{ "total", no_argument, NULL, TOTAL },
+		{ "liar", required_argument, NULL, LIAR },
+		{ "print", no_argument, NULL, PRINT },
 		{ "trace", required_argument, NULL, 't' },
 		{ "random", required_argument, NULL, 'r' },
 		{ "seed", required_argument, NULL, 's' },
@@ -266,6 +325,8 @@ static int parse(int argc, char **argv)
 			options.figures = true;
 		} else if (c == TOTAL) {
 			options.total = true;
+		} else if (c == PRINT) {
+			options.print = true;
 		} else if (c == SET) {
 			if (!parse_setting(optarg))
 				return 2;
@@ -281,6 +342,9 @@ static int parse(int argc, char **argv)
 			fprintf(stderr, "cagma-sim: no policy \"%s\"; there are %s\n",
 				optarg, cagma_policy_names());
 			return 2;
+		} else if (c == LIAR) {
+			if (!parse_number(optarg, &options.liar))
+				return 2;
 		} else if (c == 'r' || c == 's') {
 			if (!parse_number(optarg, c == 'r' ? &options.random :
 							     &options.first))
@@ -291,7 +355,7 @@ static int parse(int argc, char **argv)
 	}
 	if (options.replay)
 		return replay();
-	if (optind == argc && !options.random) {
+	if (optind == argc && !options.random && !options.liar) {
 		fprintf(stderr, "cagma-sim: no scenario given\n");
 		return 2;
 	}
@@ -305,14 +369,21 @@ int main(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
+	/* The next host needs it again: the kernel need not clear it each time. */
+	mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+	mallopt(M_MMAP_THRESHOLD, KEPT_BYTES / 8);
 	for (int i = optind; ok && i < argc; i++)
 		ok = play_file(argv[i]);
 	for (uint64_t i = 0; ok && i < options.random; i++)
 		ok = play_random(options.first + i);
+	for (uint64_t i = 0; ok && i < options.liar; i++)
+		ok = play_liar(options.first + i);
 	if (!ok)
 		return 2;
 	if (options.total)
 		print_total();
+	if (options.print)
+		return 0;
 	printf("%u passed, %u failed, 0 skipped\n", sum.passed, sum.failed);
 	return sum.failed ? 1 : 0;
 }

@@ -3,10 +3,12 @@
  * Half of the hosts are steady: after the beginning, what their guests use is
  * only noisy. Nobody may be moved to and fro there. On the others guests do
  * anything, lies included, domains come and go, the daemon is killed; whatever
- * happens, invariants and minimums must hold.
+ * happens, invariants and minimums must hold. On every other pair of hosts guests are
+ * of every sort: without swap, with locked memory, caches, containers that churn.
  */
 #include <string.h>
 
+#include "draw.h"
 #include "random.h"
 
 #define RUN_MS		75000u
@@ -15,14 +17,14 @@
 /* Noise up to this much is no reason to change anything twice. */
 #define NOISE_MIB	12u
 #define TURNS_MAX	1
-
-static uint64_t below(uint64_t *state, uint64_t n)
-{
-	*state ^= *state >> 12;
-	*state ^= *state << 25;
-	*state ^= *state >> 27;
-	return (*state * UINT64_C(0x2545f4914f6cdd1d) >> 16) % n;
-}
+/* Where others do anything, who is only noisy is moved that often at the most. */
+#define AMONG_LIARS_MAX	4
+/* Nobody's CMA is larger if that is all the noise there is. */
+#define CONTENT_MIB	64u
+#define RESERVE_MIB	130
+#define HARD_RESERVE_MIB 64
+/* Less isn't worth a change. */
+#define STEP_MIB	2
 
 static void add_event(struct scenario *s, uint64_t at_ms, int guest,
 		      enum scenario_verb verb, uint64_t value, uint64_t rate)
@@ -66,8 +68,7 @@ static void add_deed(struct scenario *s, uint64_t *state, int guest)
 		VERB_STORMS, VERB_SPAMS, VERB_BOASTS, VERB_HONEST, VERB_PAUSED,
 		VERB_RUNNING, VERB_DESTROYED, VERB_REBOOTS,
 	};
-	enum scenario_verb verb = deeds[below(state, sizeof(deeds) /
-						     sizeof(deeds[0]))];
+	enum scenario_verb verb = one_of(state, deeds);
 	uint64_t most = verb == VERB_USES ? s->guest[guest].static_max : 300;
 
 	add_event(s, below(state, RUN_MS), guest, verb, below(state, most),
@@ -103,9 +104,113 @@ static void add_host_deed(struct scenario *s, uint64_t *state)
 	}
 }
 
+/* ---- guests of every sort ---- */
+
+/* What its programs are like. */
+static void add_programs(struct scenario *s, uint64_t *state, int guest)
+{
+	struct scenario_guest *g = &s->guest[guest];
+	uint64_t at_ms = below(state, REST_MS / 5);
+
+	switch (below(state, 8)) {
+	case 0:
+		g->no_swap = 1;
+		break;
+	case 1:
+		g->swap = 16 + below(state, 256);
+		break;
+	case 2:
+		add_event(s, 0, guest, VERB_PINS, 1 + below(state, g->uses), 0);
+		break;
+	case 3:
+		add_event(s, 0, guest, VERB_CACHE, below(state, g->memory), 0);
+		add_event(s, at_ms, guest, VERB_READS, below(state, 200), 0);
+		break;
+	case 4:
+		add_event(s, 0, guest, VERB_HOLDS, below(state, 400), 0);
+		add_event(s, at_ms, guest, VERB_CHURNS, below(state, 100), 0);
+		break;
+	case 5:
+		add_event(s, 0, guest, VERB_ELASTIC, 20 + below(state, 79), 0);
+		break;
+	case 6:
+		g->swap = 1 + below(state, 256);
+		g->strict = 50 + below(state, 51);
+		add_event(s, 0, guest, VERB_COMMITS, g->swap +
+			  below(state, g->memory * g->strict / 100), 0);
+		break;
+	default:
+		add_event(s, 0, guest, VERB_ADAPTS, below(state, g->uses), 0);
+	}
+}
+
+/* What it is like in Xen and for its operator. */
+static void add_sort(struct scenario *s, uint64_t *state, int guest)
+{
+	struct scenario_guest *g = &s->guest[guest];
+
+	add_programs(s, state, guest);
+	g->old = once_in(state, 4);
+	if (once_in(state, 4))
+		g->offset = below(state, once_in(state, 4) ? 300 : g->memory / 8);
+	if (once_in(state, 8))
+		g->hotplug_max = g->static_max + below(state, 1024);
+	if (once_in(state, 8))
+		g->max = g->min + below(state, g->memory);
+	if (once_in(state, 8))
+		g->module_ms = 1000 * below(state, REST_MS / 5000);
+	s->total += g->offset;
+}
+
+static void add_deed_of_a_sort(struct scenario *s, uint64_t *state, int guest)
+{
+	static const enum scenario_verb deeds[] = {
+		VERB_PINS, VERB_READS, VERB_HOLDS, VERB_CHURNS, VERB_ELASTIC,
+		VERB_ADAPTS, VERB_SHUTS_DOWN, VERB_RUNNING, VERB_ZOMBIE,
+	};
+	enum scenario_verb verb = one_of(state, deeds);
+
+	add_event(s, below(state, RUN_MS), guest, verb,
+		  below(state, verb == VERB_ELASTIC ? 100 : 300), 0);
+}
+
+static void add_host_deed_of_a_sort(struct scenario *s, uint64_t *state)
+{
+	static const enum scenario_verb deeds[] = {
+		VERB_LEAVES, VERB_CLAIMS, VERB_RESERVES,
+	};
+	enum scenario_verb verb = one_of(state, deeds);
+
+	add_event(s, below(state, RUN_MS), SCENARIO_HOST, verb,
+		  1 + below(state, 1024), 1 + below(state, 600));
+}
+
+#define LAST_DOMID	32751u
+
+/* With a generator of their own, so that the other hosts stay what they were. */
+static void add_sorts(struct scenario *s, uint64_t number, bool steady)
+{
+	uint64_t state = draw_begin(number, 2);
+
+	for (size_t i = 0; i < s->guest_count; i++) {
+		add_sort(s, &state, (int)i);
+		for (uint64_t n = below(&state, 3); n-- && !steady;)
+			add_deed_of_a_sort(s, &state, (int)i);
+	}
+	if (steady)
+		return;
+	if (once_in(&state, 4))
+		add_event(s, 0, SCENARIO_HOST, VERB_DOMIDS,
+			  LAST_DOMID - below(&state, 4), 0);
+	for (uint64_t n = below(&state, 3); n--;)
+		add_host_deed_of_a_sort(s, &state);
+}
+
+/* ---- the whole ---- */
+
 void random_scenario(struct scenario *s, uint64_t number)
 {
-	uint64_t state = number * UINT64_C(0x9e3779b97f4a7c15) | 1;
+	uint64_t state = draw_begin(number, 0);
 	bool steady = number % 2;
 	uint64_t count = 1 + below(&state, 6), used = 512;
 
@@ -115,7 +220,7 @@ void random_scenario(struct scenario *s, uint64_t number)
 	s->seed = number;
 	s->step_ms = 50;
 	s->run_ms = RUN_MS;
-	s->rest_ms = REST_MS;
+	s->rest_ms = steady ? REST_MS : 0;
 	for (uint64_t i = 0; i < count; i++) {
 		add_guest(s, &state, steady);
 		used += s->guest[i].memory + 1;
@@ -126,11 +231,111 @@ void random_scenario(struct scenario *s, uint64_t number)
 	for (uint64_t n = below(&state, 3); n-- && !steady;)
 		add_host_deed(s, &state);
 	s->total = used + below(&state, 1024);
+	if (number % 4 >= 2)
+		add_sorts(s, number, steady);
 }
+
+/* ---- what must hold ---- */
 
 static bool is_steady(const struct scenario_guest *guest)
 {
 	return !strncmp(guest->name, "steady", 6);
+}
+
+static int64_t figure(const struct world *w, int guest, const char *name)
+{
+	return world_figure(w, guest, world_figure_find(name, guest ==
+							SCENARIO_HOST));
+}
+
+/* The largest value of a verb for that guest; 0: it isn't in the scenario. */
+static uint64_t most_of(const struct scenario *s, int guest,
+			enum scenario_verb verb)
+{
+	uint64_t most = 0;
+
+	for (size_t i = 0; i < s->event_count; i++)
+		if (s->event[i].guest == guest && s->event[i].verb == verb &&
+		    s->event[i].value > most)
+			most = s->event[i].value;
+	return most;
+}
+
+static uint64_t most_used(const struct scenario *s, int guest)
+{
+	const struct scenario_guest *is = &s->guest[guest];
+	uint64_t uses = most_of(s, guest, VERB_USES);
+
+	return (uses > is->uses ? uses : is->uses) +
+	       most_of(s, guest, VERB_NOISE);
+}
+
+static int64_t spare_at_first(const struct scenario *s)
+{
+	int64_t spare = (int64_t)(s->total - s->dom0);
+
+	for (size_t i = 0; i < s->guest_count; i++)
+		spare -= (int64_t)(s->guest[i].memory + s->guest[i].offset + 1);
+	return spare;
+}
+
+/* It has, all the time, more than it wants. */
+static bool is_content(const struct scenario *s, int guest)
+{
+	const struct scenario_guest *is = &s->guest[guest];
+
+	return is_steady(is) && !most_of(s, guest, VERB_USES) &&
+	       !most_of(s, guest, VERB_ELASTIC) &&
+	       !most_of(s, guest, VERB_CHURNS) &&
+	       most_used(s, guest) + CONTENT_MIB <= is->memory &&
+	       (!is->max || is->max >= is->memory);
+}
+
+static bool all_are_content(const struct scenario *s)
+{
+	for (size_t i = 0; i < s->guest_count; i++)
+		if (!is_content(s, (int)i))
+			return false;
+	return spare_at_first(s) >= RESERVE_MIB;
+}
+
+#define COMPLAIN(...) (snprintf(text, sizeof(text), __VA_ARGS__), text)
+
+static const char *complain_of_steady(const struct scenario *s,
+				      const struct world *w, int guest)
+{
+	static char text[128];
+	const struct scenario_guest *is = &s->guest[guest];
+	int64_t turns = figure(w, guest, "turns");
+	int64_t pins = (int64_t)most_of(s, guest, VERB_PINS);
+
+	if (turns > TURNS_MAX)
+		return COMPLAIN("%s changed direction %lld times within 30 s",
+				is->name, (long long)turns);
+	if (pins && !is->old && figure(w, guest, "least") < pins)
+		return COMPLAIN("%s was to yield what it has locked", is->name);
+	if (most_used(s, guest) <= is->memory && (!is->max || is->max >=
+	    is->memory) && figure(w, guest, "oom-kills"))
+		return COMPLAIN("%s lost a program for others", is->name);
+	if (!is->old && figure(w, guest, "failed"))
+		return COMPLAIN("%s had committed more than its limit",
+				is->name);
+	if (is->max && is->offset <= is->memory / 8 && !pins &&
+	    !is->swap && !is->no_swap &&
+	    figure(w, guest, "target") > (int64_t)is->max + STEP_MIB)
+		return COMPLAIN("%s keeps more than its maximum", is->name);
+	if (figure(w, guest, "changes") && all_are_content(s))
+		return COMPLAIN("%s was changed although nobody lacks anything",
+				is->name);
+	return NULL;
+}
+
+static bool does_anything(const struct scenario *s, int guest)
+{
+	for (size_t i = 0; i < s->event_count; i++)
+		if (s->event[i].guest == guest && s->event[i].at_ms)
+			return true;
+	return false;
 }
 
 static const char *complain_of(const struct scenario *s, const struct world *w,
@@ -138,34 +343,44 @@ static const char *complain_of(const struct scenario *s, const struct world *w,
 {
 	static char text[128];
 	const struct scenario_guest *is = &s->guest[guest];
-	int64_t turns = world_figure(w, guest, world_figure_find("turns", false));
-	int64_t least = world_figure(w, guest, world_figure_find("least", false));
-	int64_t most = world_figure(w, guest, world_figure_find("most", false));
+	int64_t least = figure(w, guest, "least"), most = figure(w, guest, "most");
+	uint64_t max = is->static_max > is->hotplug_max ? is->static_max :
+							  is->hotplug_max;
 
-	if (is_steady(is) && turns > TURNS_MAX)
-		snprintf(text, sizeof(text), "%s changed direction %lld times "
-			 "within 30 s", is->name, (long long)turns);
-	else if (most && least < (int64_t)is->min)
-		snprintf(text, sizeof(text), "%s was given less than its "
-			 "minimum: %lld MiB", is->name, (long long)least);
-	else if (most > (int64_t)is->static_max)
-		snprintf(text, sizeof(text), "%s was given more than its "
-			 "maximum: %lld MiB", is->name, (long long)most);
-	else
-		return NULL;
-	return text;
+	if (most && least < (int64_t)is->min)
+		return COMPLAIN("%s was given less than its minimum: %lld MiB",
+				is->name, (long long)least);
+	if (most > (int64_t)max)
+		return COMPLAIN("%s was given more than its maximum: %lld MiB",
+				is->name, (long long)most);
+	if (is_steady(is))
+		return complain_of_steady(s, w, guest);
+	if (figure(w, guest, "turns") > AMONG_LIARS_MAX &&
+	    !does_anything(s, guest))
+		return COMPLAIN("%s changed direction %lld times within 30 s",
+				is->name, (long long)figure(w, guest, "turns"));
+	return NULL;
+}
+
+/* I1, by who isn't the daemon; nobody else spends any on a steady host. */
+static bool spends_the_reserve(const struct scenario *s, const struct world *w)
+{
+	int64_t first = spare_at_first(s), hard = HARD_RESERVE_MIB;
+
+	return figure(w, SCENARIO_HOST, "least-spare") <
+	       (first < hard ? first : hard);
 }
 
 const char *random_complaint(const struct scenario *s, const struct world *w)
 {
 	const char *complaint = NULL;
 
-	if (world_figure(w, SCENARIO_HOST,
-			 world_figure_find("violations", true)))
+	if (figure(w, SCENARIO_HOST, "violations"))
 		return "an invariant was broken";
-	if (world_figure(w, SCENARIO_HOST,
-			 world_figure_find("unexplained", true)))
+	if (figure(w, SCENARIO_HOST, "unexplained"))
 		return "a target was changed without a reason record";
+	if (is_steady(&s->guest[0]) && spends_the_reserve(s, w))
+		return "the hard reserve was spent";
 	for (size_t i = 0; i < s->guest_count && !complaint; i++)
 		complaint = complain_of(s, w, (int)i);
 	return complaint;

@@ -242,6 +242,19 @@ const char *scenario_verb_name(enum scenario_verb verb)
 	return "";
 }
 
+int scenario_verb_values(enum scenario_verb verb)
+{
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (verbs[i].verb == verb)
+			return verbs[i].values;
+	return 0;
+}
+
+bool scenario_verb_has_rate(enum scenario_verb verb)
+{
+	return verb == VERB_USES || verb == VERB_CLAIMS;
+}
+
 static bool read_verb(struct line *line, struct scenario_event *event)
 {
 	bool host = !strcmp(line->word[2], "host") ||
@@ -264,7 +277,7 @@ static bool read_verb(struct line *line, struct scenario_event *event)
 		if (verbs[i].values &&
 		    !get_number(line, line->word[4], &event->value))
 			return false;
-		if (event->verb == VERB_USES || event->verb == VERB_CLAIMS)
+		if (scenario_verb_has_rate(event->verb))
 			return get_pairs(line, 5, rate);
 		if (line->count > 4 + verbs[i].values)
 			return refuse(line, "\"%s\" is too much",

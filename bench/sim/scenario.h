@@ -128,7 +128,12 @@ bool scenario_read(struct scenario *scenario, const char *path, char *error,
 bool scenario_add_event(struct scenario *scenario,
 			const struct scenario_event *event);
 
+/* Writes it as such a file; of what is expected nothing. */
+void scenario_print(const struct scenario *scenario, FILE *file);
+
 const char *scenario_verb_name(enum scenario_verb verb);
+int scenario_verb_values(enum scenario_verb verb);
+bool scenario_verb_has_rate(enum scenario_verb verb);
 const char *scenario_operator_name(enum scenario_operator op);
 bool scenario_holds(int64_t is, enum scenario_operator op, int64_t value);
 
