@@ -144,6 +144,23 @@ uint64_t cagma_wish(const struct cagma_guest_view *guest, uint64_t cma)
 	return wish(guest, guest->used_donor_pages, cma);
 }
 
+uint64_t cagma_firm(const struct cagma_tuning *tuning,
+		    const struct cagma_guest_view *guest)
+{
+	uint64_t firm = guest->firm_pages, floor = tuning->cma_floor_pages;
+
+	return firm ? cagma_clamp(guest->used_donor_pages + floor, firm,
+				  firm + floor) : 0;
+}
+
+/* What a guest keeps that has such a share: what it can't give is nobody else's. */
+static uint64_t keeps(const struct cagma_tuning *tuning,
+		      const struct cagma_guest_view *guest, uint64_t pages)
+{
+	return cagma_max(pages, cagma_min(guest->target_pages,
+					  cagma_firm(tuning, guest)));
+}
+
 static uint64_t sum_of_shares(const struct cagma_tuning *tuning,
 			      const struct cagma_guest_view *guests,
 			      size_t count, uint64_t level,
@@ -153,8 +170,9 @@ static uint64_t sum_of_shares(const struct cagma_tuning *tuning,
 
 	for (size_t i = 0; i < count; i++)
 		if (cagma_guest_is_known(tuning, &guests[i]))
-			pages += share(&guests[i], decisions[i].entitled_pages,
-				       level);
+			pages += keeps(tuning, &guests[i],
+				share(&guests[i], decisions[i].entitled_pages,
+				      level));
 	return pages;
 }
 
@@ -216,7 +234,8 @@ static void entitle(const struct cagma_tuning *tuning,
 			continue;
 		decisions[i].entitled_pages = cagma_wish(&guests[i],
 						   decisions[i].cma_pages);
-		wishes += decisions[i].entitled_pages;
+		wishes += keeps(tuning, &guests[i],
+				decisions[i].entitled_pages);
 	}
 	pool = pool_of(tuning, host, guests, count, decisions);
 	if (wishes <= pool)

@@ -9,6 +9,10 @@
 uint64_t cagma_wanted(const struct cagma_guest_view *guest, uint64_t used,
 		      uint64_t cma);
 
+/* What it isn't asked for, for it would have to kill; 0: it can swap all of it. */
+uint64_t cagma_firm(const struct cagma_tuning *tuning,
+		    const struct cagma_guest_view *guest);
+
 /*
  * It asks for memory, or pages come back from swap, and it lacks some of its CMA. A
  * guest that moves pages to swap and back while enough is available does so for

@@ -319,10 +319,8 @@ static uint64_t excess(const struct cagma_tuning *tuning,
 		       const struct cagma_guest_view *guest,
 		       const struct cagma_decision *decision)
 {
-	uint64_t firm = guest->firm_pages ?
-			guest->firm_pages + tuning->cma_floor_pages : 0;
 	uint64_t pages = beyond(guest, cagma_max(decision->entitled_pages,
-						 firm));
+						 cagma_firm(tuning, guest)));
 	uint64_t least = tuning->release_pages /
 			 (guest->settled_ns < CALM_NS ? 2 : 4);
 

@@ -54,23 +54,33 @@ early() {
 
 policy=dom0/policy.c entitle=dom0/entitle.c
 mutant nobody_yields $policy "$(early excess 'return 0;')"
-mutant nobody_donates $policy "$(early surplus 'return 0;')"
+mutant nobody_donates $policy "$(early idle_beyond 'return 0;')"
 mutant nothing_is_released $policy "$(early release 'return;')"
 mutant releases_at_once $policy "$(early has_lasted 'return true;')"
 mutant noise_is_urgent $policy "$(early is_urgent 'return true;')"
 mutant momentary_wishes $entitle "$(early wish_for_longer 'return;')"
-mutant swapping_is_surplus $entitle "$(early cagma_is_short 'return guest->emergency;')"
+mutant takes_without_a_need $policy 's/periodic && tuning->idle_host/periodic/'
+mutant swapping_is_surplus $entitle "$(early cagma_returning 'return 0;')"
+mutant traffic_is_shortage $entitle "$(early cagma_returning 'return guest->swap_in_pages >= CAGMA_STEP_PAGES ? guest->target_pages : 0;')"
+mutant what_is_firm_is_yielded $policy 's/cagma_firm(tuning, guest)/0/; s/guest->firm_pages)));/0)));/'
+mutant what_is_firm_is_shared $entitle "$(early keeps 'return pages;')"
+mutant no_shape $policy "$(early shape 'return 0;')"
+mutant everybody_is_inflated $policy 's/if (decision->memory.grown)/if (1)/'
+mutant nobody_is_capped $policy "$(early cagma_cap 'return;')"
+mutant slow_payers_pay_at_once $policy 's/cagma_min(owed(&guests\[i\]),/cagma_max(owed(\&guests[i]), 0 */; s/|| owed(guest) > guest->quick_pages/|| 0/'
+mutant nobody_waits $policy "$(early waits 'return false;')"
+mutant nobody_is_elastic $entitle "$(early cagma_is_elastic 'return false;')"
 mutant waits_for_the_stuck $policy '/static uint64_t incoming/,/^}/s/!guests\[i\].stuck/1/'
 mutant stuck_is_in_the_pool $entitle 's/g->stuck ?/0 ?/'
 mutant entitled_to_all $entitle 's/if (wishes <= pool)/if (1)/'
 mutant takes_every_crumb $policy "$(early least_due 'return CAGMA_STEP_PAGES;')"
 mutant no_weight $entitle 's/cagma_scale(level, guest->weight,/cagma_scale(level, 1,/'
-mutant no_minimum $policy 's/cagma_max(pages, guest->min_pages)/pages/; s/d->cma_pages, guest->min_pages/d->cma_pages, 0/'
-mutant no_grace $policy 's/host->up_ns >= tuning->grace_ns/1/'
+mutant no_minimum $policy 's/cagma_max(pages, cagma_max(guest->min_pages,/cagma_max(pages, cagma_max(0,/'
+mutant no_grace $policy 's/host->up_ns < tuning->grace_ns/0/'
 mutant no_reserve $policy 's/cagma_less(host->reserve_pages,/cagma_less(0,/'
 mutant no_growth $entitle 's/guest->growth_pages/0/'
 mutant nobody_is_prepared $policy "$(early unready 'return 0;')"
-mutant prepared_is_surplus $policy 's/readiness(guest, d)/0/'
+mutant prepared_is_surplus $policy 's/readiness(tuning, guest, d)/0/'
 mutant no_task $entitle 's/guest->task_pages/0/'
 mutant stale_is_known $entitle 's/guest->age_ns <= tuning->stale_ns/1/'
 mutant paused_is_known $entitle 's/return !guest->held/return 1/'

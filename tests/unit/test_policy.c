@@ -456,6 +456,20 @@ static void test_P2_who_can_swap_yields_first(void **state)
 	assert_int_equal(change(2), -(int64_t)(125 * MIB));
 }
 
+/* What it keeps beyond its share is missing to all others by weight, not to one. */
+static void test_P2_what_one_cannot_give_lowers_all_shares(void **state)
+{
+	(void)state;
+	begin_unfair();
+	guest[0].firm_pages = 952 * MIB;
+	add(952 * MIB)->growth_pages = 10 * GIB;
+	decide(true);
+	assert_int_equal(decision[1].entitled_pages, 600 * MIB);
+	assert_int_equal(decision[2].entitled_pages, 600 * MIB);
+	assert_int_equal(decision[0].entitled_pages, 600 * MIB);
+	assert_int_equal(decision[2].why, CAGMA_WHY_YIELD);
+}
+
 static void test_P3_what_strict_overcommit_needs_stays(void **state)
 {
 	(void)state;
@@ -1281,6 +1295,7 @@ int main(void)
 		POLICY_TEST(test_P1_room_of_what_returns_is_kept),
 		POLICY_TEST(test_P2_what_cannot_be_swapped_is_not_yielded),
 		POLICY_TEST(test_P2_who_can_swap_yields_first),
+		POLICY_TEST(test_P2_what_one_cannot_give_lowers_all_shares),
 		POLICY_TEST(test_P3_what_strict_overcommit_needs_stays),
 		POLICY_TEST(test_P4_shape_is_kept_while_others_have_more),
 		POLICY_TEST(test_P4_shape_is_a_share_of_what_it_has),
