@@ -216,7 +216,8 @@ uint64_t cagma_track_firm(const struct cagma_track *track, uint64_t now_ns,
 	uint64_t swappable = cagma_min(cagma_less(used, least),
 				       last->swap_free_pages);
 
-	return cagma_max(least, used - swappable);
+	/* Even: a reminder differs from a target by one page, and isn't below. */
+	return (cagma_max(least, used - swappable) + 1) & ~UINT64_C(1);
 }
 
 uint64_t cagma_track_swap_in(const struct cagma_track *track, uint64_t now_ns,
