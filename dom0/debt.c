@@ -5,8 +5,6 @@
 #define WINDOW_NS	(5 * CAGMA_NS_PER_S)
 #define SHARE		4
 #define ENOUGH_PAGES	cagma_mib_to_pages(128)
-/* A balloon stops within a batch of its target; no debt is worth less. */
-#define NOTHING_PAGES	cagma_mib_to_pages(2)
 #define WAIT_MIN_NS	(10 * CAGMA_NS_PER_S)
 #define WAIT_MAX_NS	(300 * CAGMA_NS_PER_S)
 
@@ -44,7 +42,7 @@ static bool is_time_to_ask(struct cagma_debt *debt, uint64_t now_ns)
 bool cagma_debt_look(struct cagma_debt *debt, uint64_t owed_pages,
 		     uint64_t now_ns)
 {
-	if (owed_pages <= NOTHING_PAGES) {
+	if (owed_pages <= CAGMA_REST_PAGES) {
 		*debt = (struct cagma_debt){ 0 };
 		return false;
 	}

@@ -446,20 +446,17 @@ static void set_timer(struct cagma_loop *loop, uint64_t tick_ns)
 static void collect_debt(struct cagma_loop *loop, struct cagma_guest *guest,
 			 uint64_t now_ns)
 {
-	int64_t owed = (int64_t)guest->facts.alloc_pages -
-		       guest->offset_pages - (int64_t)guest->target_pages;
+	uint64_t owed = cagma_owed(guest);
 	bool was_stuck = guest->debt.stuck;
 
 	if (guest->facts.paused)
 		return;
-	if (cagma_debt_look(&guest->debt, owed > 0 ? (uint64_t)owed : 0,
-			    now_ns))
+	if (cagma_debt_look(&guest->debt, owed, now_ns))
 		cagma_pass_remind(loop, guest);
 	if (guest->debt.stuck != was_stuck)
 		cagma_trace_event(loop->trace, CAGMA_TRACE_DEBT, guest,
 				  was_stuck ? "settled" : "stuck",
-				  cagma_pages_to_kib(owed > 0 ? (uint64_t)owed :
-								0), 0, 0, 0);
+				  cagma_pages_to_kib(owed), 0, 0, 0);
 }
 
 /*
