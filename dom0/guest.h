@@ -67,9 +67,13 @@ struct cagma_guest {
 	struct cagma_histogram reaction;
 	struct cagma_records records;
 
-	/* To the store thread: xenstore's copy of the target. */
+	/*
+	 * To the store thread: xenstore's copy of the target. While it is queued the
+	 * node may be in the queue, and the guest isn't freed.
+	 */
 	struct cds_wfcq_node mirror_node;
 	atomic_bool mirror_queued;
+	bool released;			/* the store's: to be freed with its mirror */
 	atomic_uint_fast64_t mirror_kib;
 };
 

@@ -380,7 +380,7 @@ static void adopt_all(struct cagma_loop *loop)
 	struct cds_wfcq_node *node;
 
 	cagma_queue_ack(loop->attached);
-	while ((node = cagma_queue_pop(loop->attached)))
+	while (!cagma_queue_pop(loop->attached, &node))
 		adopt(loop, cagma_container_of(node, struct cagma_link,
 					       handover_node));
 }
@@ -592,7 +592,7 @@ static void on_asked(struct cagma_loop *loop)
 	struct cds_wfcq_node *node;
 
 	cagma_queue_ack(&loop->asked);
-	while ((node = cagma_queue_pop(&loop->asked))) {
+	while (!cagma_queue_pop(&loop->asked, &node)) {
 		struct cagma_status *status = cagma_container_of(
 			node, struct cagma_status, node);
 
@@ -774,7 +774,7 @@ void cagma_loop_destroy(struct cagma_loop *loop)
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
-	while ((node = cagma_queue_pop(&loop->asked)))
+	while (!cagma_queue_pop(&loop->asked, &node))
 		free(cagma_container_of(node, struct cagma_status, node));
 	cagma_queue_destroy(&loop->asked);
 	free(loop->domains);

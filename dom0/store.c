@@ -640,7 +640,7 @@ static void write_target(struct cagma_store *store, struct cagma_guest *guest,
 	snprintf(text, sizeof(text), "%" PRIuFAST64,
 		 atomic_load(&guest->mirror_kib));
 	err = cagma_xs_replace(store->xs, guest->domid, "memory/target", text);
-	if (err && err != -ENOENT)
+	if (err && err != -ENOENT && !guest->released)
 		note_mirror_failure(store, guest, err, now_ns);
 }
 
@@ -650,16 +650,43 @@ static void mirror_one(struct cagma_store *store, struct cagma_guest *guest,
 	/* Before the value: a newer target queues the mirror again. */
 	atomic_store(&guest->mirror_queued, false);
 	write_target(store, guest, now_ns);
+	if (guest->released)
+		free(guest);
 }
 
-static void mirror_all(struct cagma_store *store, uint64_t now_ns)
+static struct cagma_guest *next_mirror(struct cagma_store *store)
 {
 	struct cds_wfcq_node *node;
 
+	return cagma_queue_pop(&store->mirror, &node) ? NULL :
+		cagma_container_of(node, struct cagma_guest, mirror_node);
+}
+
+/* At most everybody's: a loop that is faster than xenstore mustn't keep us here. */
+static void mirror_all(struct cagma_store *store, uint64_t now_ns)
+{
+	size_t left = CAGMA_GUESTS_MAX;
+	struct cagma_guest *guest;
+
 	cagma_queue_ack(&store->mirror);
-	while ((node = cagma_queue_pop(&store->mirror)))
-		mirror_one(store, cagma_container_of(node, struct cagma_guest,
-						     mirror_node), now_ns);
+	while (left && (guest = next_mirror(store))) {
+		mirror_one(store, guest, now_ns);
+		left--;
+	}
+	if (!left)
+		cagma_queue_wake(&store->mirror);
+}
+
+/*
+ * The loop has given the guest back and queues it no more. What it queued before may
+ * be in the queue still, out of reach behind a push that is not done.
+ */
+static void free_guest(struct cagma_guest *guest)
+{
+	if (guest && atomic_load(&guest->mirror_queued))
+		guest->released = true;
+	else
+		free(guest);
 }
 
 static void mirror_again(struct cagma_store *store, uint64_t now_ns)
@@ -705,7 +732,7 @@ static void release_one(struct cagma_store *store, struct cagma_link *link,
 		else
 			way->look_ns = now_ns + LOOK_NS;
 	}
-	free(link->guest);
+	free_guest(link->guest);
 	link->transport->close(link);
 }
 
@@ -714,7 +741,7 @@ static void release_all(struct cagma_store *store, uint64_t now_ns)
 	struct cds_wfcq_node *node;
 
 	cagma_queue_ack(&store->released);
-	while ((node = cagma_queue_pop(&store->released))) {
+	while (!cagma_queue_pop(&store->released, &node)) {
 		/* A guest's last mirror was queued before it was released. */
 		mirror_all(store, now_ns);
 		release_one(store, cagma_container_of(node, struct cagma_link,
@@ -788,10 +815,36 @@ int cagma_store_open(struct cagma_store **out,
 	return err;
 }
 
+/* The loop has ended, or was never there. What it didn't take is still ours. */
+static void take_back(struct cagma_store *store)
+{
+	struct cds_wfcq_node *node;
+
+	while (!cagma_queue_pop(store->attached, &node)) {
+		struct cagma_link *link = cagma_container_of(
+			node, struct cagma_link, handover_node);
+
+		free(link->guest);
+		link->transport->close(link);
+	}
+}
+
+static void free_released(struct cagma_store *store)
+{
+	struct cagma_guest *guest;
+
+	while ((guest = next_mirror(store)))
+		if (guest->released)
+			free(guest);
+}
+
 void cagma_store_close(struct cagma_store *store)
 {
-	if (store->mirror.fd >= 0)
+	take_back(store);
+	if (store->mirror.fd >= 0) {
+		free_released(store);
 		cagma_queue_destroy(&store->mirror);
+	}
 	if (store->released.fd >= 0)
 		cagma_queue_destroy(&store->released);
 	cagma_grants_close(store->grants);
