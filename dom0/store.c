@@ -78,7 +78,8 @@ struct cagma_store {
 	uint64_t next_look_ns;
 	uint64_t next_mirror_ns;	/* of what failed; 0: nothing did */
 	size_t seen_count;
-	struct seen *seen;			/* CAGMA_GUESTS_MAX */
+	struct seen *seen;			/* CAGMA_GUESTS_MAX, as they came */
+	size_t found;				/* the last that was looked for */
 	struct cagma_domain_facts *domains;	/* CAGMA_GUESTS_MAX */
 	struct cagma_quarantine *quarantine;	/* published by RCU */
 	bool quarantine_changed;
@@ -552,13 +553,26 @@ cagma_store_quarantine(const struct cagma_store *store)
 
 /* ---- the table of domains ---- */
 
+/*
+ * Domains are listed, and were seen first, in about the same order: who looks for one
+ * after the other finds it behind the last one.
+ */
 static struct seen *find_seen(struct cagma_store *store, uint16_t domid,
 			      const uint8_t *uuid)
 {
-	for (size_t i = 0; i < store->seen_count; i++)
-		if (store->seen[i].domid == domid &&
-		    !memcmp(store->seen[i].uuid, uuid, CAGMA_UUID_BYTES))
-			return &store->seen[i];
+	size_t at = store->found;
+
+	for (size_t i = 0; i < store->seen_count; i++) {
+		struct seen *seen;
+
+		at = at + 1 < store->seen_count ? at + 1 : 0;
+		seen = &store->seen[at];
+		if (seen->domid == domid &&
+		    !memcmp(seen->uuid, uuid, CAGMA_UUID_BYTES)) {
+			store->found = at;
+			return seen;
+		}
+	}
 	return NULL;
 }
 
@@ -568,6 +582,7 @@ static void list(struct cagma_store *store,
 	struct seen *seen = find_seen(store, domain->domid, domain->uuid);
 
 	if (!seen && store->seen_count < CAGMA_GUESTS_MAX) {
+		store->found = store->seen_count;
 		seen = &store->seen[store->seen_count++];
 		*seen = (struct seen){ .domid = domain->domid };
 		memcpy(seen->uuid, domain->uuid, CAGMA_UUID_BYTES);
@@ -579,17 +594,22 @@ static void list(struct cagma_store *store,
 /* Forgets domains that are gone; one that is attached waits for the loop. */
 static void forget(struct cagma_store *store)
 {
-	for (size_t i = store->seen_count; i-- > 0;) {
+	size_t kept = 0;
+
+	for (size_t i = 0; i < store->seen_count; i++) {
 		struct seen *seen = &store->seen[i];
 
 		if (!seen->listed && !is_attached(seen)) {
 			for (int rank = 0; rank < CAGMA_RANKS; rank++)
 				pardon(store, &seen->way[rank]);
-			*seen = store->seen[--store->seen_count];
-		} else {
-			seen->listed = false;
+			continue;
 		}
+		seen->listed = false;
+		if (kept != i)
+			store->seen[kept] = *seen;
+		kept++;
 	}
+	store->seen_count = kept;
 }
 
 static void look_for_guests(struct cagma_store *store, uint64_t now_ns)
