@@ -66,12 +66,16 @@ bool cagma_pass_refresh(struct cagma_loop *loop)
 
 /* ---- deciding ---- */
 
-static void view_guest(const struct cagma_loop *loop,
-		       const struct cagma_guest *guest, uint64_t now_ns,
-		       struct cagma_guest_view *view)
+static void view_guest(const struct cagma_loop *loop, struct cagma_guest *guest,
+		       uint64_t now_ns, struct cagma_guest_view *view)
 {
 	const struct cagma_tuning *t = &loop->config->tuning;
+	const struct cagma_spans spans = { t->donor_ns, t->release_ns,
+					   t->window_ns, t->horizon_ns };
 	const struct cagma_track *track = &guest->track;
+	const struct cagma_past *past = cagma_track_past(&guest->track, now_ns,
+							 &spans);
+	uint64_t used = cagma_track_used(track);
 	int64_t alloc = (int64_t)guest->facts.alloc_pages - guest->offset_pages;
 	uint64_t slack = cagma_limit_for(guest, 0);
 
@@ -83,18 +87,14 @@ static void view_guest(const struct cagma_loop *loop,
 					  slack),
 		.target_pages = guest->target_pages,
 		.available_pages = track->last.available_pages,
-		.used_pages = cagma_track_used(track),
-		.used_donor_pages =
-			cagma_track_used_max(track, now_ns, t->donor_ns),
-		.used_release_pages =
-			cagma_track_used_max(track, now_ns, t->release_ns),
-		.growth_pages = cagma_track_growth(track, now_ns, t->window_ns,
-						   t->horizon_ns),
-		.burst_pages = cagma_track_burst(track, now_ns, t->window_ns),
+		.used_pages = used,
+		.used_donor_pages = cagma_max(used, past->used_donor_pages),
+		.used_release_pages = cagma_max(used, past->used_release_pages),
+		.growth_pages = past->growth_pages,
+		.burst_pages = past->burst_pages,
 		.task_pages = track->last.task_pages,
 		.swapped_pages = cagma_track_swapped(track),
-		.swap_in_pages =
-			cagma_track_swap_in(track, now_ns, t->horizon_ns),
+		.swap_in_pages = past->swap_in_pages,
 		.min_pages = guest->min_pages,
 		.max_pages = guest->max_pages,
 		.weight = guest->weight,
@@ -104,7 +104,7 @@ static void view_guest(const struct cagma_loop *loop,
 							   track->resumed_ns)),
 		.yielded_ns = guest->yielded_ns ?
 			      cagma_less(now_ns, guest->yielded_ns) : UINT64_MAX,
-		.covered = cagma_track_covers(track, now_ns, t->release_ns),
+		.covered = past->covered,
 		.emergency = guest->open_event &&
 			     loop->config->policy->answers_kicks,
 		.held = !guest->present || guest->facts.paused ||
