@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 /*
- * A balloon stops within a batch of 512 pages of its target: so near it is at rest,
- * and what it has beyond is neither owed nor on its way.
+ * A balloon stops within a batch of 512 pages of its target: so near it is at
+ * rest, and what it has beyond is neither owed nor on its way.
  */
 #define CAGMA_REST_PAGES 512u
 

@@ -53,6 +53,18 @@ static void estimate(const struct cagma_tuning *tuning,
 	}
 }
 
+bool cagma_lacks(const struct cagma_tuning *tuning,
+		 const struct cagma_guest_view *guest,
+		 struct cagma_decision *decision)
+{
+	uint64_t wanted;
+
+	estimate(tuning, guest, 1, decision);
+	wanted = cagma_wanted(guest, guest->used_pages, decision->cma_pages);
+	return cagma_guest_is_known(tuning, guest) &&
+	       cagma_less(wanted, guest->target_pages) >= CAGMA_STEP_PAGES;
+}
+
 /* ---- who may have what ---- */
 
 /* Weights are at most 10,000: a level is in pages per 2^14 of weight. */
@@ -155,13 +167,15 @@ static void wish_for_longer(const struct cagma_tuning *tuning,
 				     decisions[i].cma_pages);
 }
 
-/* Steps that come close to the level; halving finds what is left, however much. */
+/*
+ * Steps that come close to the level; halving finds what is left, however much.
+ */
 #define CLOSE_STEPS	16
 
 /*
- * A level that is not too high. What the pool has left at one is given to the thirsty,
- * by weight: at most one page for each of them is lost or won by rounding, and who has
- * enough on the way takes less.
+ * A level that is not too high. What the pool has left at one is given to the
+ * thirsty, by weight: at most one page for each of them is lost or won by
+ * rounding, and who has enough on the way takes less.
  */
 static uint64_t close_level(const struct cagma_tuning *tuning,
 			    const struct cagma_guest_view *guests, size_t count,

@@ -10,6 +10,14 @@ uint64_t cagma_wanted(const struct cagma_guest_view *guest, uint64_t used,
 		      uint64_t cma);
 
 /*
+ * A pass that it asked for would find something that it needs. If not,
+ * `decision` is that pass's.
+ */
+bool cagma_lacks(const struct cagma_tuning *tuning,
+		 const struct cagma_guest_view *guest,
+		 struct cagma_decision *decision);
+
+/*
  * Short of memory by its own word: it is asked to give nothing within its
  * entitlement, whatever is available at this moment. What is available while
  * pages come back from swap is what they come back to.

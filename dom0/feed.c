@@ -48,7 +48,9 @@ static void *pop(struct cagma_queue *queue)
 	return cagma_queue_pop(queue, &node) ? NULL : node;
 }
 
-/* One that is being given back at this moment is as good as none: nobody waits. */
+/*
+ * One that is being given back at this moment is as good as none: nobody waits.
+ */
 void *cagma_feed_take(struct cagma_feed *feed)
 {
 	return pop(&feed->empty);

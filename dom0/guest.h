@@ -57,6 +57,8 @@ struct cagma_guest {
 	uint32_t open_reason;
 	uint32_t answered_event;
 	bool denied;
+	bool asks;			/* for a pass, in this wake-up */
+	int32_t looks;			/* left for its passes; see loop.c */
 	uint32_t reaction_event;	/* newest that was counted */
 
 	/* Statistics. */
@@ -68,12 +70,12 @@ struct cagma_guest {
 	struct cagma_records records;
 
 	/*
-	 * To the store thread: xenstore's copy of the target. While it is queued the
-	 * node may be in the queue, and the guest isn't freed.
+	 * To the store thread: xenstore's copy of the target. While it is
+	 * queued the node may be in the queue, and the guest isn't freed.
 	 */
 	struct cds_wfcq_node mirror_node;
 	atomic_bool mirror_queued;
-	bool released;			/* the store's: to be freed with its mirror */
+	bool released;			/* the store's: freed with its mirror */
 	atomic_uint_fast64_t mirror_kib;
 };
 

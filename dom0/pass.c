@@ -179,6 +179,14 @@ static bool act(struct cagma_loop *loop, struct cagma_guest *guest,
 	return true;
 }
 
+static void learn(struct cagma_guest *guest,
+		  const struct cagma_decision *decision)
+{
+	guest->memory = decision->memory;
+	guest->cma_pages = decision->cma_pages;
+	guest->threshold_pages = decision->threshold_pages;
+}
+
 /* Closes the guest's emergency in the orders that the next mail carries. */
 static void answer(struct cagma_loop *loop, struct cagma_guest *guest,
 		   const struct cagma_decision *decision)
@@ -197,6 +205,23 @@ static void answer(struct cagma_loop *loop, struct cagma_guest *guest,
 			  cagma_pages_to_kib(guest->track.last.available_pages),
 			  cagma_pages_to_kib(guest->target_pages),
 			  cagma_pages_to_kib(decision->target_pages));
+}
+
+bool cagma_pass_reply(struct cagma_loop *loop, struct cagma_guest *guest)
+{
+	const struct cagma_config *config = loop->config;
+	struct cagma_decision decision;
+	struct cagma_guest_view view;
+
+	if (!config->policy->lacks)
+		return false;
+	view_guest(loop, guest, cagma_now_ns(), &view);
+	if (config->policy->lacks(&config->tuning, &view, &decision))
+		return false;
+	learn(guest, &decision);
+	answer(loop, guest, &decision);
+	cagma_actuate_mail(&loop->actuator, guest, false);
+	return true;
 }
 
 /* The answer promised more than could be had. */
@@ -251,9 +276,7 @@ static void carry_out(struct cagma_loop *loop, size_t index,
 	uint32_t event = asked ? guest->open_event : 0;
 	uint64_t changes = guest->target_changes;
 
-	guest->memory = decision->memory;
-	guest->cma_pages = decision->cma_pages;
-	guest->threshold_pages = decision->threshold_pages;
+	learn(guest, decision);
 	if (asked)
 		answer(loop, guest, decision);
 	else if (guest->open_event)
@@ -319,7 +342,8 @@ static void evaluate(struct cagma_loop *loop, bool periodic)
 	struct cagma_host_view host;
 	int64_t before;
 
-	if (!cagma_pass_refresh(loop))
+	/* A tick's passes have the tick's, and what was done since. */
+	if (!loop->listed && !cagma_pass_refresh(loop))
 		return;
 	before = loop->actuator.spare_pages;
 	loop->leased_pages = cagma_lease_look(&loop->leases, loop->domains,

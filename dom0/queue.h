@@ -61,7 +61,9 @@ static inline void cagma_queue_push(struct cagma_queue *queue,
 	cagma_queue_wake(queue);
 }
 
-/* Call before popping until there is nothing, so that no push is slept through. */
+/*
+ * Call before popping until there is nothing, so that no push is slept through.
+ */
 static inline void cagma_queue_ack(struct cagma_queue *queue)
 {
 	uint64_t count;
@@ -71,9 +73,10 @@ static inline void cagma_queue_ack(struct cagma_queue *queue)
 }
 
 /*
- * Takes the oldest node. -ENOENT: there is none. -EAGAIN: not yet. A push is between
- * its two steps, and what was pushed before it may be out of reach until it is done; it
- * signals the eventfd then. Nothing is known to be in no queue because of -EAGAIN.
+ * Takes the oldest node. -ENOENT: there is none. -EAGAIN: not yet. A push is
+ * between its two steps, and what was pushed before it may be out of reach
+ * until it is done; it signals the eventfd then. Nothing is known to be in no
+ * queue because of -EAGAIN.
  */
 static inline int cagma_queue_pop(struct cagma_queue *queue,
 				  struct cds_wfcq_node **node)

@@ -221,7 +221,9 @@ int cagma_requests_init(struct cagma_requests *r, struct cagma_loop *loop,
 	return cagma_queue_init(&r->answers);
 }
 
-/* The loop has ended: an answer that nobody waited for is here, or never comes. */
+/*
+ * The loop has ended: an answer that nobody waited for is here, or never comes.
+ */
 void cagma_requests_destroy(struct cagma_requests *r)
 {
 	struct cds_wfcq_node *node;

@@ -78,8 +78,8 @@ struct cagma_store {
 	uint64_t next_look_ns;
 	uint64_t next_mirror_ns;	/* of what failed; 0: nothing did */
 	size_t seen_count;
-	struct seen *seen;			/* CAGMA_GUESTS_MAX, as they came */
-	size_t found;				/* the last that was looked for */
+	struct seen *seen;		/* CAGMA_GUESTS_MAX, as they came */
+	size_t found;			/* the last that was looked for */
 	struct cagma_domain_facts *domains;	/* CAGMA_GUESTS_MAX */
 	struct cagma_quarantine *quarantine;	/* published by RCU */
 	bool quarantine_changed;
@@ -554,8 +554,8 @@ cagma_store_quarantine(const struct cagma_store *store)
 /* ---- the table of domains ---- */
 
 /*
- * Domains are listed, and were seen first, in about the same order: who looks for one
- * after the other finds it behind the last one.
+ * Domains are listed, and were seen first, in about the same order: who looks
+ * for one after the other finds it behind the last one.
  */
 static struct seen *find_seen(struct cagma_store *store, uint16_t domid,
 			      const uint8_t *uuid)
@@ -682,7 +682,10 @@ static struct cagma_guest *next_mirror(struct cagma_store *store)
 		cagma_container_of(node, struct cagma_guest, mirror_node);
 }
 
-/* At most everybody's: a loop that is faster than xenstore mustn't keep us here. */
+/*
+ * At most everybody's: a loop that is faster than xenstore mustn't keep us
+ * here.
+ */
 static void mirror_all(struct cagma_store *store, uint64_t now_ns)
 {
 	size_t left = CAGMA_GUESTS_MAX;
@@ -698,8 +701,9 @@ static void mirror_all(struct cagma_store *store, uint64_t now_ns)
 }
 
 /*
- * The loop has given the guest back and queues it no more. What it queued before may
- * be in the queue still, out of reach behind a push that is not done.
+ * The loop has given the guest back and queues it no more. What it queued
+ * before may be in the queue still, out of reach behind a push that is not
+ * done.
  */
 static void free_guest(struct cagma_guest *guest)
 {

@@ -169,8 +169,9 @@ static uint32_t points_since(const struct cagma_track *track, uint64_t since_ns)
 }
 
 /*
- * From the oldest point on. `least` has the points that the growth to a later one may
- * begin at: none has a later one with less demand, so the first is the least of all.
+ * From the oldest point on. `least` has the points that the growth to a later
+ * one may begin at: none has a later one with less demand, so the first is the
+ * least of all.
  */
 uint64_t cagma_track_growth(const struct cagma_track *track, uint64_t now_ns,
 			    uint64_t window_ns, uint64_t horizon_ns)
@@ -188,8 +189,8 @@ uint64_t cagma_track_growth(const struct cagma_track *track, uint64_t now_ns,
 			first++;
 		if (first < end)
 			growth = cagma_max(growth,
-					   cagma_less(point->demand_pages,
-						      least[first]->demand_pages));
+				cagma_less(point->demand_pages,
+					   least[first]->demand_pages));
 		while (first < end &&
 		       least[end - 1]->demand_pages >= point->demand_pages)
 			end--;

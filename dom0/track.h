@@ -32,8 +32,9 @@ struct cagma_spans {
 };
 
 /*
- * What the closed points of these spans say: see the functions below. It is worked out
- * once, and is true until another point is closed or one has become too old.
+ * What the closed points of these spans say: see the functions below. It is
+ * worked out once, and is true until another point is closed or one has become
+ * too old.
  */
 struct cagma_past {
 	uint64_t until_ns;		/* 0: nothing was worked out yet */
@@ -108,14 +109,17 @@ uint64_t cagma_track_swap_in(const struct cagma_track *track, uint64_t now_ns,
 bool cagma_track_covers(const struct cagma_track *track, uint64_t now_ns,
 			uint64_t window_ns);
 
-/* All of that; of used memory, what closed points say. `now_ns` never goes back. */
+/*
+ * All of that; of used memory, what closed points say. `now_ns` never goes
+ * back.
+ */
 const struct cagma_past *cagma_track_past(struct cagma_track *track,
 					  uint64_t now_ns,
 					  const struct cagma_spans *spans);
 
 /*
- * To be called some time before that: thousands of guests don't fit the processor's
- * cache, and to work it out all points are looked at.
+ * To be called some time before that: thousands of guests don't fit the
+ * processor's cache, and to work it out all points are looked at.
  */
 static inline void cagma_track_prefetch(const struct cagma_track *track)
 {

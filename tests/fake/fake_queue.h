@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The two steps of a push, pulled apart: cds_wfcq_enqueue() is wrapped. Any thread can
- * be interrupted between them for as long as the scheduler likes.
+ * The two steps of a push, pulled apart: cds_wfcq_enqueue() is wrapped. Any
+ * thread can be interrupted between them for as long as the scheduler likes.
  */
 #ifndef CAGMA_FAKE_QUEUE_H
 #define CAGMA_FAKE_QUEUE_H
