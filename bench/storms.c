@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * storms [--table]: what emergencies cost the daemon's loop, in time of a
- * processor. Its own code on a fake hypervisor, whose calls and whose guests'
+ * processor; and what a look of its store thread costs. Its own code on a fake hypervisor, whose calls and whose guests'
  * answers are counted in:
  *
  *   short	all guests run short in one moment, on a host with nothing to
@@ -10,6 +10,7 @@
  *   hostile	16 guests ask for a pass whenever they can, each 10 ms, none at
  *		the moment of another, for 20 s, and lack nothing
  *   quiet	the same without them
+ *   store	the store thread looks which domains there are, all attached
  *
  * Prints one JSON object per size; with --table of every size, and whether the
  * bars are met: 50 ms for a storm of 4,095 guests, 5 % of a processor for 16
@@ -39,6 +40,7 @@
 #define HOSTILE		16
 #define HOSTILE_S	20
 #define STORMS		5
+#define STORE_LOOKS	10
 #define FEW		64
 #define MANY		(CAGMA_GUESTS_MAX - 1)
 /* What doesn't fit the cache costs three to four times as much. */
@@ -48,6 +50,7 @@
 
 struct result {
 	uint64_t short_ns, ample_ns;	/* of a storm */
+	uint64_t store_ns;
 	unsigned int looks;		/* at Xen, of the worst */
 	double hostile_percent, quiet_percent;
 	unsigned int hostile_looks;	/* in a second, those of ticks too */
@@ -199,7 +202,26 @@ static double time_hostile(size_t guests, size_t hostile, unsigned int *looks)
 	return 100.0 * (double)used / (HOSTILE_S * (double)CAGMA_NS_PER_S);
 }
 
-/* ---- both ---- */
+/* ---- the store ---- */
+
+static uint64_t time_store(size_t guests)
+{
+	uint64_t least = UINT64_MAX;
+
+	begin(guests, 600);
+	for (int i = 0; i < STORE_LOOKS; i++) {
+		uint64_t start;
+
+		fake_clock_advance(500 * CAGMA_NS_PER_MS);
+		start = cpu_ns();
+		cagma_store_step(d.store, cagma_now_ns());
+		least = cagma_min(least, cpu_ns() - start);
+	}
+	end();
+	return least;
+}
+
+/* ---- all ---- */
 
 static void measure(size_t guests, struct result *result)
 {
@@ -207,6 +229,7 @@ static void measure(size_t guests, struct result *result)
 
 	result->short_ns = least_storm(guests, 513, result);
 	result->ample_ns = least_storm(guests, 1024, result);
+	result->store_ns = time_store(guests);
 	result->quiet_percent = time_hostile(guests, 0, &looks);
 	result->hostile_percent = time_hostile(guests, HOSTILE,
 					       &result->hostile_looks);
@@ -228,11 +251,12 @@ static struct result measure_alone(size_t guests)
 	if (child < 0 || waitpid(child, &status, 0) != child || status)
 		errx(1, "%zu guests couldn't be measured", guests);
 	printf("{\"guests\":%zu,\"n\":%d,\"short_ns\":%" PRIu64
-	       ",\"ample_ns\":%" PRIu64 ",\"looks\":%u,\"quiet_percent\":%.2f"
+	       ",\"ample_ns\":%" PRIu64 ",\"store_ns\":%" PRIu64
+	       ",\"looks\":%u,\"quiet_percent\":%.2f"
 	       ",\"hostile_percent\":%.2f,\"hostile_looks_per_s\":%u}\n",
 	       guests, STORMS, result->short_ns, result->ample_ns,
-	       result->looks, result->quiet_percent, result->hostile_percent,
-	       result->hostile_looks);
+	       result->store_ns, result->looks, result->quiet_percent,
+	       result->hostile_percent, result->hostile_looks);
 	fflush(stdout);
 	return *result;
 }
@@ -264,6 +288,8 @@ static void check(void)
 	      ratio(few.short_ns, many.short_ns), RATIO_MAX);
 	judge("W1_guest_among_many_over_few_with_memory_for_all",
 	      ratio(few.ample_ns, many.ample_ns), RATIO_MAX);
+	judge("W1_domain_among_many_over_few_for_the_store",
+	      ratio(few.store_ns, many.store_ns), RATIO_MAX);
 	/* A pass a second of each, four at first, and four looks. */
 	judge("W1_looks_a_second_of_16_hostile_among_many",
 	      many.hostile_looks, HOSTILE * (HOSTILE_S + 4) / HOSTILE_S + 5);

@@ -838,6 +838,7 @@ void cagma_loop_run(struct cagma_loop *loop)
 	while (!loop->stop)
 		cagma_loop_once(loop, -1);
 	adopt_all(loop);
+	serve_visits(loop);
 	for (int i = 0; i < WIND_DOWN_STEPS && wind_down(loop); i++)
 		poll(NULL, 0, WIND_DOWN_STEP_MS);
 	while (loop->guest_count)
