@@ -178,7 +178,7 @@ static void read_visited(struct cagma_loop *loop, struct cagma_link *link)
 	read_link(loop, link, cagma_now_ns());
 }
 
-static void visit(struct cagma_loop *loop, struct cagma_link *link)
+static void begin_visit(struct cagma_loop *loop, struct cagma_link *link)
 {
 	if (link->visited || link->lie != CAGMA_LIE_NONE)
 		return;
@@ -522,7 +522,7 @@ static void begin_link(struct cagma_loop *loop, struct cagma_link *link)
 	turn(loop, guest);
 	if (new)
 		greet(loop, guest);
-	visit(loop, link);
+	begin_visit(loop, link);
 }
 
 static void adopt_all(struct cagma_loop *loop)
@@ -569,7 +569,7 @@ static void on_link(struct cagma_loop *loop, struct cagma_link *link)
 		return;		/* no event until the next tick */
 	link->tokens--;
 	link->taken = true;
-	visit(loop, link);
+	begin_visit(loop, link);
 }
 
 struct cagma_guest *cagma_loop_find(struct cagma_loop *loop, const char *wanted)
@@ -693,7 +693,7 @@ static void look_at(struct cagma_loop *loop, struct cagma_guest *guest,
 	guest->denied = false;
 	for (int rank = 0; rank < CAGMA_RANKS; rank++)
 		if (guest->link[rank]) {
-			visit(loop, guest->link[rank]);
+			begin_visit(loop, guest->link[rank]);
 			judge_silence(loop, guest->link[rank], now_ns);
 		}
 }

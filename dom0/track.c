@@ -177,12 +177,12 @@ uint64_t cagma_track_growth(const struct cagma_track *track, uint64_t now_ns,
 			    uint64_t window_ns, uint64_t horizon_ns)
 {
 	const struct cagma_point *least[CAGMA_TRACK_POINTS];
-	uint32_t i = points_since(track, cagma_less(now_ns, window_ns));
+	uint32_t left = points_since(track, cagma_less(now_ns, window_ns));
 	uint32_t first = 0, end = 0;
 	uint64_t growth = 0;
 
-	while (i-- > 0) {
-		const struct cagma_point *point = recent(track, i, 0);
+	for (; left; left--) {
+		const struct cagma_point *point = recent(track, left - 1, 0);
 		uint64_t from_ns = cagma_less(point->time_ns, horizon_ns);
 
 		while (first < end && least[first]->time_ns < from_ns)

@@ -2,7 +2,7 @@
 /*
  * Arm and kick. Stands for cagma_arm(), cagma_disarm() and
  * cagma_kick_wanted() of shared/sync.h, cagma_raise() of kmod/publish.c, and
- * on_link(), tick(), visit(), answer_all(), rearm() and end_visit() of
+ * on_link(), tick(), begin_visit(), answer_all(), rearm() and end_visit() of
  * dom0/loop.c. What the daemon does between these steps for other guests of the
  * same wake-up changes nothing that is here.
  *
