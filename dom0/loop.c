@@ -37,7 +37,7 @@
  * many looks are one guest's in a second. On the largest host that is a pass;
  * up to 204 guests are no more than its wake-ups.
  */
-#define LOOKS_PER_S	CAGMA_GUESTS_MAX
+#define LOOKS_PER_S	4096
 #define LOOKS_MAX	(4 * LOOKS_PER_S)
 /* One that comes and goes has few. */
 #define LOOKS_AT_FIRST	(LOOKS_PER_S / 4)
