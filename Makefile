@@ -258,7 +258,8 @@ CHECK := $(BUILD)/check
 CHECK_CFLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-Idom0 -Itests/fake -Itests/unit
 CHECK_LDFLAGS := -Wl,--wrap=timerfd_create,--wrap=timerfd_settime,--wrap=poll \
-	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
+	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup \
+	-Wl,--wrap=cds_wfcq_enqueue
 CHECK_OBJS := $(patsubst %,$(CHECK)/dom0/%.o,$(filter-out clock log,$(CORE))) \
 	$(patsubst %.c,$(CHECK)/%.o,$(wildcard tests/fake/*.c))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(CHECK)/%,$(wildcard tests/unit/test_*.c))

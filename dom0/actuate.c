@@ -53,6 +53,14 @@ uint64_t cagma_limit_for(const struct cagma_guest *guest, uint64_t target_pages)
 	return limit > 0 ? (uint64_t)limit : 0;
 }
 
+uint64_t cagma_owed(const struct cagma_guest *guest)
+{
+	int64_t owed = (int64_t)guest->facts.alloc_pages -
+		       guest->offset_pages - (int64_t)guest->target_pages;
+
+	return owed > 0 ? (uint64_t)owed : 0;
+}
+
 static int set_limit(struct cagma_actuator *actuator, struct cagma_guest *guest,
 		     uint64_t pages)
 {
@@ -188,5 +196,5 @@ bool cagma_actuate_settle(struct cagma_actuator *actuator,
 	if (limit < guest->facts.limit_pages &&
 	    !cagma_foreign_is_limit_new(guest, cagma_now_ns()))
 		set_limit(actuator, guest, limit);
-	return guest->facts.alloc_pages > goal;
+	return cagma_owed(guest) > CAGMA_REST_PAGES;
 }

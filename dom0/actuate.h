@@ -52,6 +52,9 @@ int64_t cagma_spare(const struct cagma_host_facts *host,
 uint64_t cagma_limit_for(const struct cagma_guest *guest,
 			 uint64_t target_pages);
 
+/* What the guest has beyond its target. */
+uint64_t cagma_owed(const struct cagma_guest *guest);
+
 /*
  * Raises the target to `target_pages`, or to what the spare memory allows.
  * -ENOSPC if that is nothing; -errno of Xen. The mail is sent on success only.
@@ -90,7 +93,7 @@ void cagma_actuate_flush(struct cagma_actuator *actuator);
 
 /*
  * Lowers the limit to what the guest has, but not below its target; call with
- * fresh facts. True while the guest still has more than its target.
+ * fresh facts. True while its balloon isn't at rest: more is to come back.
  */
 bool cagma_actuate_settle(struct cagma_actuator *actuator,
 			  struct cagma_guest *guest);

@@ -5,8 +5,6 @@
 #define WINDOW_NS	(5 * CAGMA_NS_PER_S)
 #define SHARE		4
 #define ENOUGH_PAGES	cagma_mib_to_pages(128)
-/* A balloon stops within a batch of its target; no debt is worth less. */
-#define NOTHING_PAGES	cagma_mib_to_pages(2)
 #define QUICK_NS	(CAGMA_NS_PER_S / 20)
 #define STEADY_NS	CAGMA_NS_PER_S
 #define WAIT_MIN_NS	(10 * CAGMA_NS_PER_S)
@@ -65,7 +63,7 @@ static void keep_pace(struct cagma_debt *debt, int i, uint64_t window_ns,
 bool cagma_debt_look(struct cagma_debt *debt, uint64_t owed_pages,
 		     uint64_t now_ns)
 {
-	if (owed_pages <= NOTHING_PAGES) {
+	if (owed_pages <= CAGMA_REST_PAGES) {
 		*debt = (struct cagma_debt){
 			.quick_pages = UINT64_MAX,
 			.steady_pages = UINT64_MAX,

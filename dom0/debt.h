@@ -9,6 +9,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/*
+ * A balloon stops within a batch of 512 pages of its target: so near it is at
+ * rest, and what it has beyond is neither owed nor on its way.
+ */
+#define CAGMA_REST_PAGES 512u
+
 struct cagma_debt {
 	uint64_t window_ns;		/* start of the present window */
 	uint64_t window_pages;		/* owed at that time; 0: none is open */

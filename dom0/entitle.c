@@ -53,6 +53,18 @@ static void estimate(const struct cagma_tuning *tuning,
 	}
 }
 
+bool cagma_lacks(const struct cagma_tuning *tuning,
+		 const struct cagma_guest_view *guest,
+		 struct cagma_decision *decision)
+{
+	uint64_t wanted;
+
+	estimate(tuning, guest, 1, decision);
+	wanted = cagma_wanted(guest, guest->used_pages, decision->cma_pages);
+	return cagma_guest_is_known(tuning, guest) &&
+	       cagma_less(wanted, guest->target_pages) >= CAGMA_STEP_PAGES;
+}
+
 /* ---- who may have what ---- */
 
 /* Weights are at most 10,000: a level is in pages per 2^14 of weight. */
@@ -161,19 +173,33 @@ static uint64_t keeps(const struct cagma_tuning *tuning,
 					  cagma_firm(tuning, guest)));
 }
 
-static uint64_t sum_of_shares(const struct cagma_tuning *tuning,
-			      const struct cagma_guest_view *guests,
-			      size_t count, uint64_t level,
-			      const struct cagma_decision *decisions)
-{
-	uint64_t pages = 0;
+/* All shares at a level, and who would have more at a higher one. */
+struct shares {
+	uint64_t pages;
+	uint64_t thirsty;
+	uint64_t weight;	/* theirs */
+};
 
-	for (size_t i = 0; i < count; i++)
-		if (cagma_guest_is_known(tuning, &guests[i]))
-			pages += keeps(tuning, &guests[i],
-				share(&guests[i], decisions[i].entitled_pages,
-				      level));
-	return pages;
+static struct shares sum_up(const struct cagma_tuning *tuning,
+			    const struct cagma_guest_view *guests, size_t count,
+			    uint64_t level,
+			    const struct cagma_decision *decisions)
+{
+	struct shares all = { 0 };
+
+	for (size_t i = 0; i < count; i++) {
+		uint64_t wished = decisions[i].entitled_pages, pages;
+
+		if (!cagma_guest_is_known(tuning, &guests[i]))
+			continue;
+		pages = share(&guests[i], wished, level);
+		all.pages += keeps(tuning, &guests[i], pages);
+		if (pages < wished) {
+			all.thirsty++;
+			all.weight += guests[i].weight;
+		}
+	}
+	return all;
 }
 
 /*
@@ -219,6 +245,57 @@ static void wish_for_longer(const struct cagma_tuning *tuning,
 }
 
 /*
+ * Steps that come close to the level; halving finds what is left, however much.
+ */
+#define CLOSE_STEPS	16
+
+/*
+ * A level that is not too high. What the pool has left at one is given to the
+ * thirsty, by weight: at most one page for each of them is lost or won by
+ * rounding, and who has enough on the way takes less.
+ */
+static uint64_t close_level(const struct cagma_tuning *tuning,
+			    const struct cagma_guest_view *guests, size_t count,
+			    uint64_t pool,
+			    const struct cagma_decision *decisions)
+{
+	uint64_t level = 0;
+
+	for (int i = 0; i < CLOSE_STEPS; i++) {
+		struct shares all = sum_up(tuning, guests, count, level,
+					   decisions);
+
+		if (!all.weight || all.pages + 2 * all.thirsty >= pool)
+			break;
+		level += cagma_scale(pool - all.pages - all.thirsty,
+				     LEVEL_UNIT, all.weight);
+	}
+	return level;
+}
+
+/* The highest level at which all shares are no more than the pool, or 0. */
+static uint64_t water_level(const struct cagma_tuning *tuning,
+			    const struct cagma_guest_view *guests, size_t count,
+			    uint64_t pool,
+			    const struct cagma_decision *decisions)
+{
+	uint64_t low = close_level(tuning, guests, count, pool, decisions);
+	uint64_t most = (pool + 1) * LEVEL_UNIT, step = 1;
+	bool up = true;
+
+	while (step) {
+		if (low + step < most &&
+		    sum_up(tuning, guests, count, low + step,
+			   decisions).pages <= pool)
+			low += step;
+		else
+			up = false;
+		step = up ? 2 * step : step / 2;
+	}
+	return low;
+}
+
+/*
  * Entitlements: what everybody wants if there is that much, else the minimum
  * and beyond it by weight, as high as the water level that fills the pool.
  */
@@ -227,7 +304,7 @@ static void entitle(const struct cagma_tuning *tuning,
 		    const struct cagma_guest_view *guests, size_t count,
 		    struct cagma_decision *decisions)
 {
-	uint64_t wishes = 0, low = 0, high, pool;
+	uint64_t wishes = 0, low, pool;
 
 	for (size_t i = 0; i < count; i++) {
 		if (!cagma_guest_is_known(tuning, &guests[i]))
@@ -241,15 +318,7 @@ static void entitle(const struct cagma_tuning *tuning,
 	if (wishes <= pool)
 		return;
 	wish_for_longer(tuning, guests, count, decisions);
-	for (high = (pool + 1) * LEVEL_UNIT; high - low > 1;) {
-		uint64_t level = low + (high - low) / 2;
-
-		if (sum_of_shares(tuning, guests, count, level, decisions) <=
-		    pool)
-			low = level;
-		else
-			high = level;
-	}
+	low = water_level(tuning, guests, count, pool, decisions);
 	for (size_t i = 0; i < count; i++)
 		if (cagma_guest_is_known(tuning, &guests[i]))
 			decisions[i].entitled_pages = share(

@@ -14,6 +14,14 @@ uint64_t cagma_firm(const struct cagma_tuning *tuning,
 		    const struct cagma_guest_view *guest);
 
 /*
+ * A pass that it asked for would find something that it needs. If not,
+ * `decision` is that pass's.
+ */
+bool cagma_lacks(const struct cagma_tuning *tuning,
+		 const struct cagma_guest_view *guest,
+		 struct cagma_decision *decision);
+
+/*
  * It asks for memory, or pages come back from swap, and it lacks some of its CMA. A
  * guest that moves pages to swap and back while enough is available does so for
  * another reason than its memory: a container's limit, zram, hibernation.

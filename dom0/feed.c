@@ -41,9 +41,19 @@ void cagma_feed_close(struct cagma_feed *feed)
 }
 
 /* A record begins with its node: one is the other. */
+static void *pop(struct cagma_queue *queue)
+{
+	struct cds_wfcq_node *node;
+
+	return cagma_queue_pop(queue, &node) ? NULL : node;
+}
+
+/*
+ * One that is being given back at this moment is as good as none: nobody waits.
+ */
 void *cagma_feed_take(struct cagma_feed *feed)
 {
-	return cagma_queue_pop(&feed->empty);
+	return pop(&feed->empty);
 }
 
 void cagma_feed_commit(struct cagma_feed *feed, void *record)
@@ -67,7 +77,7 @@ void cagma_feed_begin(struct cagma_feed *feed)
 
 void *cagma_feed_next(struct cagma_feed *feed)
 {
-	return cagma_queue_pop(&feed->full);
+	return pop(&feed->full);
 }
 
 void cagma_feed_give_back(struct cagma_feed *feed, void *record)

@@ -60,6 +60,8 @@ struct cagma_guest {
 	uint32_t open_reason;
 	uint32_t answered_event;
 	bool denied;
+	bool asks;			/* for a pass, in this wake-up */
+	int32_t looks;			/* left for its passes; see loop.c */
 	uint32_t reaction_event;	/* newest that was counted */
 
 	/* Statistics. */
@@ -72,11 +74,13 @@ struct cagma_guest {
 
 	/*
 	 * To the store thread: xenstore's copy of the target is to be written,
-	 * or read: by the latter, question told_seq is answered.
+	 * or read: by the latter, question told_seq is answered. While it is
+	 * queued the node may be in the queue, and the guest isn't freed.
 	 */
 	struct cds_wfcq_node mirror_node;
 	atomic_bool mirror_queued;
 	atomic_bool mirror_wanted;
+	bool released;			/* the store's: freed with its mirror */
 	atomic_uint_fast64_t mirror_kib;
 	atomic_uint ask_seq;
 	atomic_uint told_seq;

@@ -30,7 +30,17 @@
 #define BUSY_TICK_NS	(25 * CAGMA_NS_PER_MS)
 /* A guest that publishes faster than we read is left for the next tick. */
 #define REDRAINS	3
-#define EVENTS		64
+/* All that wait are heard before anybody is judged. */
+#define EVENTS		CAGMA_GUESTS_MAX
+/*
+ * What a guest's emergencies may cost: each pass looks at every guest, and this
+ * many looks are one guest's in a second. On the largest host that is a pass;
+ * up to 204 guests are no more than its wake-ups.
+ */
+#define LOOKS_PER_S	4096
+#define LOOKS_MAX	(4 * LOOKS_PER_S)
+/* One that comes and goes has few. */
+#define LOOKS_AT_FIRST	(LOOKS_PER_S / 4)
 /* A guest that runs and says nothing is let go after this many stale_ms. */
 #define SILENT_TIMES	10
 /* What is wrong with one guest is in the log again after that. */
@@ -158,28 +168,153 @@ static bool read_link(struct cagma_loop *loop, struct cagma_link *link,
 	return link->lie == CAGMA_LIE_NONE;
 }
 
+/* ---- answering ---- */
+
 /*
- * Reads a link, answers its guest's emergency, and asks for the next kick. A
- * guest whose emergency could not be answered isn't asked to repeat it before
- * the next tick.
+ * What is to be looked at in this wake-up is read first, all of it. Then there
+ * is one pass for all who ask, and then those that rest are asked to kick
+ * again. For each link the order is disarm, read, mail, arm, look:
+ * docs/models.md.
  */
-static void serve_link(struct cagma_loop *loop, struct cagma_link *link)
+
+static void read_visited(struct cagma_loop *loop, struct cagma_link *link)
+{
+	if (link->armed)
+		link->transport->disarm(link);
+	link->armed = false;
+	read_link(loop, link, cagma_now_ns());
+}
+
+static void begin_visit(struct cagma_loop *loop, struct cagma_link *link)
+{
+	if (link->visited || link->lie != CAGMA_LIE_NONE)
+		return;
+	link->visited = true;
+	link->next = NULL;
+	*loop->visits_end = link;
+	loop->visits_end = &link->next;
+	read_visited(loop, link);
+}
+
+/*
+ * Somebody wants memory, or a task is about to be killed: not for us to doubt.
+ */
+static bool is_request(const struct cagma_guest *guest)
+{
+	return guest->open_reason == CAGMA_REASON_REQUEST ||
+	       guest->open_reason == CAGMA_REASON_OOM;
+}
+
+/*
+ * An open event is worth a pass if its guest lacks something, or requests it,
+ * and has not had its share of passes. One that lacks nothing is answered by
+ * what is known. Else it waits: for a pass that another one is worth, a later
+ * tick, or the periodic pass.
+ */
+static bool is_worth_a_pass(struct cagma_loop *loop, struct cagma_guest *guest)
+{
+	if (!guest->open_event || !cagma_pass_answers(loop))
+		return false;
+	if (guest->looks > 0 && is_request(guest))
+		return true;
+	return !cagma_pass_reply(loop, guest) && guest->looks > 0;
+}
+
+/* A pass looks at all guests; those who ask for it share that. */
+static void charge(struct cagma_loop *loop, size_t asking)
+{
+	int32_t looks = (int32_t)((loop->guest_count + asking - 1) / asking);
+
+	for (struct cagma_link *link = loop->visits; link; link = link->next) {
+		if (!link->guest->asks)
+			continue;
+		link->guest->asks = false;
+		link->guest->looks -= looks;
+	}
+}
+
+static void answer_all(struct cagma_loop *loop)
+{
+	size_t asking = 0;
+
+	for (struct cagma_link *link = loop->visits; link; link = link->next) {
+		struct cagma_guest *guest = link->guest;
+
+		if (guest->asks || !is_worth_a_pass(loop, guest))
+			continue;
+		guest->asks = true;
+		asking++;
+	}
+	if (!asking)
+		return;
+	charge(loop, asking);
+	cagma_pass_emergency(loop);
+}
+
+/*
+ * Asks for the next kick. A guest whose emergency could not be answered isn't
+ * asked to repeat it before the next tick. True: there is more to be read.
+ */
+static bool rearm(struct cagma_loop *loop, struct cagma_link *link)
 {
 	const struct cagma_transport *by = link->transport;
-	bool more = link->lie == CAGMA_LIE_NONE;
 
-	for (int i = 0; more && i < REDRAINS; i++) {
-		if (link->armed)
-			by->disarm(link);
-		link->armed = false;
-		if (!read_link(loop, link, cagma_now_ns()))
-			return;
-		if (link->guest->open_event && cagma_pass_answers(loop))
-			cagma_pass_emergency(loop);
-		if (!cagma_pass_answers(loop) || link->guest->denied)
-			return;
-		link->armed = by->disarm;
-		more = by->arm && by->arm(link);
+	if (link->lie != CAGMA_LIE_NONE || !cagma_pass_answers(loop) ||
+	    link->guest->denied || link->guest->open_event)
+		return false;
+	link->armed = by->disarm;
+	return by->arm && by->arm(link);
+}
+
+/*
+ * A channel that fails is of no use, or wakes us for ever: another is needed.
+ */
+static void expect_event(struct cagma_loop *loop, struct cagma_link *link)
+{
+	link->masked = false;
+	if (link->transport->unmask(link))
+		let_go(loop, link, CAGMA_LIE_CHANNEL);
+}
+
+static void end_visit(struct cagma_loop *loop, struct cagma_link *link)
+{
+	link->visited = false;
+	if (link->masked && (link->taken || link->tokens))
+		expect_event(loop, link);
+	link->taken = false;
+}
+
+/* Those of which there is more stay, to be read again in the next round. */
+static void rearm_all(struct cagma_loop *loop, bool last)
+{
+	struct cagma_link *link = loop->visits;
+
+	loop->visits = NULL;
+	loop->visits_end = &loop->visits;
+	while (link) {
+		struct cagma_link *next = link->next;
+
+		if (rearm(loop, link) && !last) {
+			link->next = NULL;
+			*loop->visits_end = link;
+			loop->visits_end = &link->next;
+		} else {
+			end_visit(loop, link);
+		}
+		link = next;
+	}
+}
+
+static void serve_visits(struct cagma_loop *loop)
+{
+	for (int round = 1; loop->visits; round++) {
+		if (round > 1)
+			cagma_clock_hold();
+		for (struct cagma_link *link = loop->visits;
+		     round > 1 && link; link = link->next)
+			read_visited(loop, link);
+		answer_all(loop);
+		rearm_all(loop, round == REDRAINS);
 	}
 }
 
@@ -187,11 +322,17 @@ static void serve_link(struct cagma_loop *loop, struct cagma_link *link)
 
 static size_t index_of(const struct cagma_loop *loop, uint16_t domid)
 {
-	size_t i = 0;
+	size_t low = 0, high = loop->guest_count;
 
-	while (i < loop->guest_count && loop->guests[i]->domid < domid)
-		i++;
-	return i;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (loop->guests[middle]->domid < domid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
 }
 
 static struct cagma_link *best_of(const struct cagma_guest *guest)
@@ -335,8 +476,8 @@ static void insert_guest(struct cagma_loop *loop, struct cagma_guest *guest)
 		(loop->guest_count - index) * sizeof(loop->guests[0]));
 	loop->guests[index] = guest;
 	loop->guest_count++;
+	guest->looks = LOOKS_AT_FIRST;
 	cagma_config_apply(loop->config, guest);
-	cagma_pass_refresh(loop);
 }
 
 /* The guest that a link is for, in the table; NULL: there is no room. */
@@ -355,52 +496,69 @@ static struct cagma_guest *find_guest(struct cagma_loop *loop,
 	return there;
 }
 
-static void adopt(struct cagma_loop *loop, struct cagma_link *link)
+/* False: there is no place for it. */
+static bool adopt(struct cagma_loop *loop, struct cagma_link *link)
 {
 	struct cagma_guest *guest = find_guest(loop, link);
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = link };
-	bool new = guest && guest == link->guest;
 
 	if (!guest) {
 		cagma_queue_push(loop->released, &link->handover_node);
-		return;
+		return false;
 	}
+	if (guest == link->guest)
+		insert_guest(loop, guest);
 	link->guest = guest;
 	link->tokens = TOKENS_PER_S;
 	link->excused_ns = cagma_now_ns();
 	guest->link[link->transport->rank] = link;
 	if (link->fd >= 0)
 		epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, link->fd, &event);
-	if (new) {
-		insert_guest(loop, guest);
+	return true;
+}
+
+/* After Xen was asked for a new guest's facts. */
+static void begin_link(struct cagma_loop *loop, struct cagma_link *link)
+{
+	struct cagma_guest *guest = link->guest;
+	bool new = !guest->source;
+
+	if (new)
 		cagma_trace_event(loop->trace, CAGMA_TRACE_ATTACH, guest, NULL,
 				  0, 0, 0, 0);
-	}
 	turn(loop, guest);
 	if (new)
 		greet(loop, guest);
-	serve_link(loop, link);
+	begin_visit(loop, link);
 }
 
 static void adopt_all(struct cagma_loop *loop)
 {
+	struct cagma_link *adopted = NULL, **end = &adopted;
 	struct cds_wfcq_node *node;
 
 	cagma_queue_ack(loop->attached);
-	while ((node = cagma_queue_pop(loop->attached)))
-		adopt(loop, cagma_container_of(node, struct cagma_link,
-					       handover_node));
+	while (!cagma_queue_pop(loop->attached, &node)) {
+		struct cagma_link *link = cagma_container_of(
+			node, struct cagma_link, handover_node);
+
+		link->next = NULL;
+		if (!adopt(loop, link))
+			continue;
+		*end = link;
+		end = &link->next;
+	}
+	if (adopted)
+		cagma_pass_refresh(loop);
+	while (adopted) {
+		struct cagma_link *link = adopted;
+
+		adopted = link->next;
+		begin_link(loop, link);
+	}
 }
 
 /* ---- events ---- */
-
-/* A channel that fails is of no use, or wakes us for ever: another is needed. */
-static void expect_event(struct cagma_loop *loop, struct cagma_link *link)
-{
-	link->masked = false;
-	if (link->transport->unmask(link))
-		let_go(loop, link, CAGMA_LIE_CHANNEL);
-}
 
 static void on_link(struct cagma_loop *loop, struct cagma_link *link)
 {
@@ -413,13 +571,12 @@ static void on_link(struct cagma_loop *loop, struct cagma_link *link)
 		return;
 	}
 	link->guest->kicks++;
-	if (!link->tokens) {
-		link->masked = true;	/* no event until the next tick */
-		return;
-	}
+	link->masked = true;
+	if (!link->tokens)
+		return;		/* no event until the next tick */
 	link->tokens--;
-	serve_link(loop, link);
-	expect_event(loop, link);
+	link->taken = true;
+	begin_visit(loop, link);
 }
 
 struct cagma_guest *cagma_loop_find(struct cagma_loop *loop, const char *wanted)
@@ -453,20 +610,17 @@ static void set_timer(struct cagma_loop *loop, uint64_t tick_ns)
 static void collect_debt(struct cagma_loop *loop, struct cagma_guest *guest,
 			 uint64_t now_ns)
 {
-	int64_t owed = (int64_t)guest->facts.alloc_pages -
-		       guest->offset_pages - (int64_t)guest->target_pages;
+	uint64_t owed = cagma_owed(guest);
 	bool was_stuck = guest->debt.stuck;
 
 	if (guest->facts.paused)
 		return;
-	if (cagma_debt_look(&guest->debt, owed > 0 ? (uint64_t)owed : 0,
-			    now_ns))
+	if (cagma_debt_look(&guest->debt, owed, now_ns))
 		cagma_pass_remind(loop, guest);
 	if (guest->debt.stuck != was_stuck)
 		cagma_trace_event(loop->trace, CAGMA_TRACE_DEBT, guest,
 				  was_stuck ? "settled" : "stuck",
-				  cagma_pages_to_kib(owed > 0 ? (uint64_t)owed :
-								0), 0, 0, 0);
+				  cagma_pages_to_kib(owed), 0, 0, 0);
 }
 
 /*
@@ -530,16 +684,25 @@ static void judge_silence(struct cagma_loop *loop, struct cagma_link *link,
 				   CAGMA_LIE_IMPOSSIBLE : CAGMA_LIE_SILENT);
 }
 
-/* The regular look at a link, whether it had an event or not. */
-static void look_at(struct cagma_loop *loop, struct cagma_link *link,
-		    uint64_t now_ns, bool refill)
+static void refill(struct cagma_guest *guest)
 {
-	if (refill)
-		link->tokens = TOKENS_PER_S;
-	serve_link(loop, link);
-	judge_silence(loop, link, now_ns);
-	if (link->masked && link->tokens)
-		expect_event(loop, link);
+	guest->looks = guest->looks > LOOKS_MAX - LOOKS_PER_S ?
+			       LOOKS_MAX : guest->looks + LOOKS_PER_S;
+	for (int rank = 0; rank < CAGMA_RANKS; rank++)
+		if (guest->link[rank])
+			guest->link[rank]->tokens = TOKENS_PER_S;
+}
+
+/* The regular look at its links, whether they had events or not. */
+static void look_at(struct cagma_loop *loop, struct cagma_guest *guest,
+		    uint64_t now_ns)
+{
+	guest->denied = false;
+	for (int rank = 0; rank < CAGMA_RANKS; rank++)
+		if (guest->link[rank]) {
+			begin_visit(loop, guest->link[rank]);
+			judge_silence(loop, guest->link[rank], now_ns);
+		}
 }
 
 /* Somebody else's target is the target now; we plan anew, later. */
@@ -570,30 +733,32 @@ static void look_at_xenstore(struct cagma_loop *loop, uint64_t now_ns)
 				  "has ended" : "doesn't answer");
 }
 
+/* Reads all that there is, and answers those who ask before anything else. */
 static void tick(struct cagma_loop *loop)
 {
 	uint64_t now_ns = cagma_now_ns();
-	bool busy, refill;
+	bool busy, full;
 
 	atomic_fetch_add(&loop->beats, 1);
 	look_at_xenstore(loop, now_ns);
 	if (!cagma_pass_refresh(loop))
 		return;
-	refill = is_refill(loop, now_ns);
+	loop->listed = true;
+	full = is_refill(loop, now_ns);
 	for (size_t i = 0; i < loop->guest_count; i++) {
-		struct cagma_guest *guest = loop->guests[i];
-
-		guest->denied = false;
-		for (int rank = 0; rank < CAGMA_RANKS; rank++)
-			if (guest->link[rank])
-				look_at(loop, guest->link[rank], now_ns,
-					refill);
-		look_for_foreign(loop, guest, now_ns);
-		cagma_track_close(&guest->track, now_ns);
+		if (full)
+			refill(loop->guests[i]);
+		look_at(loop, loop->guests[i], now_ns);
+	}
+	answer_all(loop);
+	for (size_t i = 0; i < loop->guest_count; i++) {
+		look_for_foreign(loop, loop->guests[i], now_ns);
+		cagma_track_close(&loop->guests[i]->track, now_ns);
 	}
 	busy = settle_all(loop, now_ns);
 	if (now_ns >= loop->next_pass_ns)
 		periodic_pass(loop, now_ns);
+	loop->listed = false;
 	set_timer(loop, busy ? BUSY_TICK_NS : loop->config->tick_ns);
 }
 
@@ -602,7 +767,7 @@ static void on_asked(struct cagma_loop *loop)
 	struct cds_wfcq_node *node;
 
 	cagma_queue_ack(&loop->asked);
-	while ((node = cagma_queue_pop(&loop->asked))) {
+	while (!cagma_queue_pop(&loop->asked, &node)) {
 		struct cagma_status *status = cagma_container_of(
 			node, struct cagma_status, node);
 
@@ -624,7 +789,7 @@ static void on_event(struct cagma_loop *loop, void *source)
 		loop->stop = true;
 	} else if (source == &loop->timer_fd) {
 		if (read(loop->timer_fd, &expired, sizeof(expired)) > 0)
-			tick(loop);
+			loop->due = true;
 	} else {
 		on_link(loop, source);
 	}
@@ -641,13 +806,16 @@ static void flush(struct cagma_loop *loop)
 
 void cagma_loop_once(struct cagma_loop *loop, int timeout_ms)
 {
-	struct epoll_event events[EVENTS];
-	int count = epoll_wait(loop->epoll_fd, events, EVENTS, timeout_ms);
+	int count = epoll_wait(loop->epoll_fd, loop->events, EVENTS,
+			       timeout_ms);
 
-	for (int i = 0; i < count; i++) {
-		cagma_clock_hold();
-		on_event(loop, events[i].data.ptr);
-	}
+	cagma_clock_hold();
+	for (int i = 0; i < count; i++)
+		on_event(loop, loop->events[i].data.ptr);
+	if (loop->due)
+		tick(loop);
+	loop->due = false;
+	serve_visits(loop);
 	/* Only now: an event of this batch may have named a link. */
 	reap(loop);
 	cagma_clock_release();
@@ -677,6 +845,7 @@ void cagma_loop_run(struct cagma_loop *loop)
 	while (!loop->stop)
 		cagma_loop_once(loop, -1);
 	adopt_all(loop);
+	serve_visits(loop);
 	for (int i = 0; i < WIND_DOWN_STEPS && wind_down(loop); i++)
 		poll(NULL, 0, WIND_DOWN_STEP_MS);
 	while (loop->guest_count)
@@ -699,11 +868,12 @@ static int allocate(struct cagma_loop *loop)
 {
 	size_t n = CAGMA_GUESTS_MAX;
 
+	loop->events = calloc(EVENTS, sizeof(*loop->events));
 	loop->domains = calloc(CAGMA_DOMAINS_MAX, sizeof(*loop->domains));
 	loop->guests = calloc(n + 1, sizeof(*loop->guests));
 	loop->views = calloc(n, sizeof(*loop->views));
 	loop->decisions = calloc(n, sizeof(*loop->decisions));
-	return loop->domains && loop->guests && loop->views &&
+	return loop->events && loop->domains && loop->guests && loop->views &&
 	       loop->decisions ? 0 : -ENOMEM;
 }
 
@@ -759,6 +929,7 @@ int cagma_loop_init(struct cagma_loop *loop, const struct cagma_config *config,
 		.signal_fd = -1,
 		.start_ns = cagma_now_ns(),
 	};
+	loop->visits_end = &loop->visits;
 	loop->next_pass_ns = loop->start_ns + config->period_ns;
 	err = cagma_queue_init(&loop->asked);
 	if (err)
@@ -784,9 +955,10 @@ void cagma_loop_destroy(struct cagma_loop *loop)
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
-	while ((node = cagma_queue_pop(&loop->asked)))
+	while (!cagma_queue_pop(&loop->asked, &node))
 		free(cagma_container_of(node, struct cagma_status, node));
 	cagma_queue_destroy(&loop->asked);
+	free(loop->events);
 	free(loop->domains);
 	free(loop->guests);
 	free(loop->views);

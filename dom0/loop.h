@@ -25,6 +25,7 @@
 
 struct cagma_journal;
 struct cagma_store;
+struct epoll_event;
 
 struct cagma_loop {
 	const struct cagma_config *config;
@@ -36,6 +37,12 @@ struct cagma_loop {
 	struct cagma_queue *attached;	/* from the store: links to use */
 	struct cagma_queue *released;	/* to the store: links to close */
 	struct cagma_queue asked;	/* of struct cagma_status */
+
+	struct epoll_event *events;	/* of one wake-up */
+	struct cagma_link *visits;	/* read in it, to be served */
+	struct cagma_link **visits_end;
+	bool due;			/* in it a tick is */
+	bool listed;			/* by which Xen was asked already */
 
 	int epoll_fd;
 	int timer_fd;

@@ -85,12 +85,16 @@ bool cagma_pass_refresh(struct cagma_loop *loop)
 
 /* ---- deciding ---- */
 
-static void view_guest(const struct cagma_loop *loop,
-		       const struct cagma_guest *guest, uint64_t now_ns,
-		       struct cagma_guest_view *view)
+static void view_guest(const struct cagma_loop *loop, struct cagma_guest *guest,
+		       uint64_t now_ns, struct cagma_guest_view *view)
 {
 	const struct cagma_tuning *t = &loop->config->tuning;
+	const struct cagma_spans spans = { t->donor_ns, t->release_ns,
+					   t->window_ns, t->horizon_ns };
 	const struct cagma_track *track = &guest->track;
+	const struct cagma_past *past = cagma_track_past(&guest->track, now_ns,
+							 &spans);
+	uint64_t used = cagma_track_used(track);
 	int64_t alloc = (int64_t)guest->facts.alloc_pages - guest->offset_pages;
 	uint64_t slack = cagma_limit_for(guest, 0);
 
@@ -102,19 +106,16 @@ static void view_guest(const struct cagma_loop *loop,
 					  slack),
 		.target_pages = guest->target_pages,
 		.available_pages = track->last.available_pages,
-		.used_pages = cagma_track_used(track),
-		.used_donor_pages =
-			cagma_track_used_max(track, now_ns, t->donor_ns),
-		.used_release_pages =
-			cagma_track_used_max(track, now_ns, t->release_ns),
-		.growth_pages = cagma_track_growth(track, now_ns, t->window_ns,
-						   t->horizon_ns),
-		.burst_pages = cagma_track_burst(track, now_ns, t->window_ns),
+		.used_pages = used,
+		.used_donor_pages = cagma_max(used, past->used_donor_pages),
+		.used_release_pages = cagma_max(used, past->used_release_pages),
+		.growth_pages = past->growth_pages,
+		.burst_pages = past->burst_pages,
 		.task_pages = track->last.task_pages,
 		.swapped_pages = cagma_track_swapped(track),
-		.swap_in_pages =
-			cagma_track_swap_in(track, now_ns, t->horizon_ns),
-		.firm_pages = cagma_track_firm(track, now_ns, t->donor_ns),
+		.swap_in_pages = past->swap_in_pages,
+		.firm_pages = cagma_track_firm(
+			track, cagma_max(used, past->used_donor_pages)),
 		.quick_pages = guest->debt.quick_pages,
 		.steady_pages = guest->debt.steady_pages,
 		.min_pages = guest->min_pages,
@@ -126,7 +127,7 @@ static void view_guest(const struct cagma_loop *loop,
 							   track->resumed_ns)),
 		.yielded_ns = guest->yielded_ns ?
 			      cagma_less(now_ns, guest->yielded_ns) : UINT64_MAX,
-		.covered = cagma_track_covers(track, now_ns, t->release_ns),
+		.covered = past->covered,
 		.emergency = guest->open_event &&
 			     loop->config->policy->answers_kicks,
 		.held = !guest->present || guest->facts.paused ||
@@ -201,6 +202,14 @@ static bool act(struct cagma_loop *loop, struct cagma_guest *guest,
 	return true;
 }
 
+static void learn(struct cagma_guest *guest,
+		  const struct cagma_decision *decision)
+{
+	guest->memory = decision->memory;
+	guest->cma_pages = decision->cma_pages;
+	guest->threshold_pages = decision->threshold_pages;
+}
+
 /* Closes the guest's emergency in the orders that the next mail carries. */
 static void answer(struct cagma_loop *loop, struct cagma_guest *guest,
 		   const struct cagma_decision *decision)
@@ -219,6 +228,23 @@ static void answer(struct cagma_loop *loop, struct cagma_guest *guest,
 			  cagma_pages_to_kib(guest->track.last.available_pages),
 			  cagma_pages_to_kib(guest->target_pages),
 			  cagma_pages_to_kib(decision->target_pages));
+}
+
+bool cagma_pass_reply(struct cagma_loop *loop, struct cagma_guest *guest)
+{
+	const struct cagma_config *config = loop->config;
+	struct cagma_decision decision;
+	struct cagma_guest_view view;
+
+	if (!config->policy->lacks)
+		return false;
+	view_guest(loop, guest, cagma_now_ns(), &view);
+	if (config->policy->lacks(&config->tuning, &view, &decision))
+		return false;
+	learn(guest, &decision);
+	answer(loop, guest, &decision);
+	cagma_actuate_mail(&loop->actuator, guest, false);
+	return true;
 }
 
 /* The answer promised more than could be had. */
@@ -273,9 +299,7 @@ static void carry_out(struct cagma_loop *loop, size_t index,
 	uint32_t event = asked ? guest->open_event : 0;
 	uint64_t changes = guest->target_changes;
 
-	guest->memory = decision->memory;
-	guest->cma_pages = decision->cma_pages;
-	guest->threshold_pages = decision->threshold_pages;
+	learn(guest, decision);
 	if (asked)
 		answer(loop, guest, decision);
 	else if (guest->open_event)
@@ -341,7 +365,8 @@ static void evaluate(struct cagma_loop *loop, bool periodic)
 	struct cagma_host_view host;
 	int64_t before;
 
-	if (!cagma_pass_refresh(loop))
+	/* A tick's passes have the tick's, and what was done since. */
+	if (!loop->listed && !cagma_pass_refresh(loop))
 		return;
 	before = loop->actuator.spare_pages;
 	loop->leased_pages = cagma_lease_look(&loop->leases, loop->domains,

@@ -21,6 +21,12 @@ bool cagma_pass_refresh(struct cagma_loop *loop);
 /* True if kicks are to be asked for and answered. */
 bool cagma_pass_answers(const struct cagma_loop *loop);
 
+/*
+ * Answers an emergency of a guest that by its own sample lacks nothing that a
+ * pass would give it. False: it does, or that isn't known without a pass.
+ */
+bool cagma_pass_reply(struct cagma_loop *loop, struct cagma_guest *guest);
+
 /* Serves the guests with an open emergency. */
 void cagma_pass_emergency(struct cagma_loop *loop);
 

@@ -587,6 +587,7 @@ const struct cagma_policy cagma_policy_cagma = {
 	.name = "cagma",
 	.acts = true,
 	.answers_kicks = true,
+	.lacks = cagma_lacks,
 	.decide = decide_cagma,
 };
 

@@ -122,6 +122,14 @@ struct cagma_policy {
 	bool acts;		/* changes targets and limits */
 	bool answers_kicks;	/* is asked in emergencies, too */
 	uint64_t period_ns;	/* of its own; 0: the setting's default */
+	/*
+	 * False: whatever the others have, a guest with an emergency is given
+	 * nothing by a pass, and this is what that would decide for it. NULL:
+	 * it isn't known without one.
+	 */
+	bool (*lacks)(const struct cagma_tuning *tuning,
+		      const struct cagma_guest_view *guest,
+		      struct cagma_decision *decision);
 	/* Fills one decision per guest, in their order. */
 	void (*decide)(const struct cagma_tuning *tuning,
 		       const struct cagma_host_view *host,

@@ -61,7 +61,9 @@ static inline void cagma_queue_push(struct cagma_queue *queue,
 	cagma_queue_wake(queue);
 }
 
-/* Call before popping until NULL, so that no push is slept through. */
+/*
+ * Call before popping until there is nothing, so that no push is slept through.
+ */
 static inline void cagma_queue_ack(struct cagma_queue *queue)
 {
 	uint64_t count;
@@ -71,15 +73,18 @@ static inline void cagma_queue_ack(struct cagma_queue *queue)
 }
 
 /*
- * The oldest node, or NULL. NULL also while a push is between its two steps;
- * that push signals the eventfd when it is done.
+ * Takes the oldest node. -ENOENT: there is none. -EAGAIN: not yet. A push is
+ * between its two steps, and what was pushed before it may be out of reach
+ * until it is done; it signals the eventfd then. Nothing is known to be in no
+ * queue because of -EAGAIN.
  */
-static inline struct cds_wfcq_node *cagma_queue_pop(struct cagma_queue *queue)
+static inline int cagma_queue_pop(struct cagma_queue *queue,
+				  struct cds_wfcq_node **node)
 {
-	struct cds_wfcq_node *node =
-		__cds_wfcq_dequeue_nonblocking(&queue->head, &queue->tail);
-
-	return node == CDS_WFCQ_WOULDBLOCK ? NULL : node;
+	*node = __cds_wfcq_dequeue_nonblocking(&queue->head, &queue->tail);
+	if (*node == CDS_WFCQ_WOULDBLOCK)
+		return -EAGAIN;
+	return *node ? 0 : -ENOENT;
 }
 
 #endif

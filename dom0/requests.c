@@ -41,10 +41,9 @@ static struct cagma_status *ask_loop(struct cagma_requests *r,
 	do {
 		poll(fds, 2, -1);
 		if (fds[1].revents & POLLIN)
-			return NULL;	/* cagma_loop_destroy() frees it */
+			return NULL;	/* it is freed with its queue */
 		cagma_queue_ack(&r->answers);
-		node = cagma_queue_pop(&r->answers);
-	} while (!node);
+	} while (cagma_queue_pop(&r->answers, &node));
 	return status;
 }
 
@@ -222,8 +221,15 @@ int cagma_requests_init(struct cagma_requests *r, struct cagma_loop *loop,
 	return cagma_queue_init(&r->answers);
 }
 
+/*
+ * The loop has ended: an answer that nobody waited for is here, or never comes.
+ */
 void cagma_requests_destroy(struct cagma_requests *r)
 {
+	struct cds_wfcq_node *node;
+
+	while (!cagma_queue_pop(&r->answers, &node))
+		free(cagma_container_of(node, struct cagma_status, node));
 	cagma_queue_destroy(&r->answers);
 	discard(r->reloaded);
 }

@@ -82,7 +82,8 @@ struct cagma_store {
 	uint64_t next_look_ns;
 	uint64_t next_mirror_ns;	/* of what failed; 0: nothing did */
 	size_t seen_count;
-	struct seen *seen;			/* CAGMA_GUESTS_MAX */
+	struct seen *seen;		/* CAGMA_GUESTS_MAX, as they came */
+	size_t found;			/* the last that was looked for */
 	struct cagma_domain_facts *domains;	/* LIST_MAX */
 	struct cagma_quarantine *quarantine;	/* published by RCU */
 	bool quarantine_changed;
@@ -591,13 +592,26 @@ cagma_store_quarantine(const struct cagma_store *store)
 
 /* ---- the table of domains ---- */
 
+/*
+ * Domains are listed, and were seen first, in about the same order: who looks
+ * for one after the other finds it behind the last one.
+ */
 static struct seen *find_seen(struct cagma_store *store, uint16_t domid,
 			      const uint8_t *uuid)
 {
-	for (size_t i = 0; i < store->seen_count; i++)
-		if (store->seen[i].domid == domid &&
-		    !memcmp(store->seen[i].uuid, uuid, CAGMA_UUID_BYTES))
-			return &store->seen[i];
+	size_t at = store->found;
+
+	for (size_t i = 0; i < store->seen_count; i++) {
+		struct seen *seen;
+
+		at = at + 1 < store->seen_count ? at + 1 : 0;
+		seen = &store->seen[at];
+		if (seen->domid == domid &&
+		    !memcmp(seen->uuid, uuid, CAGMA_UUID_BYTES)) {
+			store->found = at;
+			return seen;
+		}
+	}
 	return NULL;
 }
 
@@ -607,6 +621,7 @@ static void list(struct cagma_store *store,
 	struct seen *seen = find_seen(store, domain->domid, domain->uuid);
 
 	if (!seen && store->seen_count < CAGMA_GUESTS_MAX) {
+		store->found = store->seen_count;
 		seen = &store->seen[store->seen_count++];
 		*seen = (struct seen){
 			.domid = domain->domid,
@@ -621,17 +636,22 @@ static void list(struct cagma_store *store,
 /* Forgets domains that are gone; one that is attached waits for the loop. */
 static void forget(struct cagma_store *store)
 {
-	for (size_t i = store->seen_count; i-- > 0;) {
+	size_t kept = 0;
+
+	for (size_t i = 0; i < store->seen_count; i++) {
 		struct seen *seen = &store->seen[i];
 
 		if (!seen->listed && !is_attached(seen)) {
 			for (int rank = 0; rank < CAGMA_RANKS; rank++)
 				pardon(store, &seen->way[rank]);
-			*seen = store->seen[--store->seen_count];
-		} else {
-			seen->listed = false;
+			continue;
 		}
+		seen->listed = false;
+		if (kept != i)
+			store->seen[kept] = *seen;
+		kept++;
 	}
+	store->seen_count = kept;
 }
 
 /* False if Xen doesn't answer. */
@@ -699,7 +719,7 @@ static void write_target(struct cagma_store *store, struct cagma_guest *guest,
 		 atomic_load(&guest->mirror_kib));
 	err = cagma_xs_replace(store->xs, guest->domid, "memory/target", text);
 	guest->unmirrored = err;
-	if (err && err != -ENOENT)
+	if (err && err != -ENOENT && !guest->released)
 		note_mirror_failure(store, guest, err, now_ns);
 }
 
@@ -726,16 +746,47 @@ static void mirror_one(struct cagma_store *store, struct cagma_guest *guest,
 		write_target(store, guest, now_ns);
 	if (atomic_load(&guest->ask_seq) != atomic_load(&guest->told_seq))
 		read_target(store, guest);
+	if (guest->released)
+		free(guest);
 }
 
-static void mirror_all(struct cagma_store *store, uint64_t now_ns)
+static struct cagma_guest *next_mirror(struct cagma_store *store)
 {
 	struct cds_wfcq_node *node;
 
+	return cagma_queue_pop(&store->mirror, &node) ? NULL :
+		cagma_container_of(node, struct cagma_guest, mirror_node);
+}
+
+/*
+ * At most everybody's: a loop that is faster than xenstore mustn't keep us
+ * here.
+ */
+static void mirror_all(struct cagma_store *store, uint64_t now_ns)
+{
+	size_t left = CAGMA_GUESTS_MAX;
+	struct cagma_guest *guest;
+
 	cagma_queue_ack(&store->mirror);
-	while ((node = cagma_queue_pop(&store->mirror)))
-		mirror_one(store, cagma_container_of(node, struct cagma_guest,
-						     mirror_node), now_ns);
+	while (left && (guest = next_mirror(store))) {
+		mirror_one(store, guest, now_ns);
+		left--;
+	}
+	if (!left)
+		cagma_queue_wake(&store->mirror);
+}
+
+/*
+ * The loop has given the guest back and queues it no more. What it queued
+ * before may be in the queue still, out of reach behind a push that is not
+ * done.
+ */
+static void free_guest(struct cagma_guest *guest)
+{
+	if (guest && atomic_load(&guest->mirror_queued))
+		guest->released = true;
+	else
+		free(guest);
 }
 
 static void mirror_again(struct cagma_store *store, uint64_t now_ns)
@@ -783,7 +834,7 @@ static void release_one(struct cagma_store *store, struct cagma_link *link,
 		else
 			way->look_ns = now_ns + LOOK_NS;
 	}
-	free(link->guest);
+	free_guest(link->guest);
 	link->transport->close(link);
 }
 
@@ -792,7 +843,7 @@ static void release_all(struct cagma_store *store, uint64_t now_ns)
 	struct cds_wfcq_node *node;
 
 	cagma_queue_ack(&store->released);
-	while ((node = cagma_queue_pop(&store->released))) {
+	while (!cagma_queue_pop(&store->released, &node)) {
 		/* A guest's last mirror was queued before it was released. */
 		mirror_all(store, now_ns);
 		release_one(store, cagma_container_of(node, struct cagma_link,
@@ -866,10 +917,36 @@ int cagma_store_open(struct cagma_store **out,
 	return err;
 }
 
+/* The loop has ended, or was never there. What it didn't take is still ours. */
+static void take_back(struct cagma_store *store)
+{
+	struct cds_wfcq_node *node;
+
+	while (!cagma_queue_pop(store->attached, &node)) {
+		struct cagma_link *link = cagma_container_of(
+			node, struct cagma_link, handover_node);
+
+		free(link->guest);
+		link->transport->close(link);
+	}
+}
+
+static void free_released(struct cagma_store *store)
+{
+	struct cagma_guest *guest;
+
+	while ((guest = next_mirror(store)))
+		if (guest->released)
+			free(guest);
+}
+
 void cagma_store_close(struct cagma_store *store)
 {
-	if (store->mirror.fd >= 0)
+	take_back(store);
+	if (store->mirror.fd >= 0) {
+		free_released(store);
 		cagma_queue_destroy(&store->mirror);
+	}
 	if (store->released.fd >= 0)
 		cagma_queue_destroy(&store->released);
 	cagma_grants_close(store->grants);

@@ -159,22 +159,49 @@ static const struct cagma_point *recent(const struct cagma_track *track,
 	return point->time_ns >= since_ns ? point : NULL;
 }
 
+/* How many closed points there are since then. */
+static uint32_t points_since(const struct cagma_track *track, uint64_t since_ns)
+{
+	uint32_t low = 0, high = CAGMA_TRACK_POINTS;
+
+	while (low < high) {
+		uint32_t middle = (low + high) / 2;
+
+		if (recent(track, middle, since_ns))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/*
+ * From the oldest point on. `least` has the points that the growth to a later
+ * one may begin at: none has a later one with less demand, so the first is the
+ * least of all.
+ */
 uint64_t cagma_track_growth(const struct cagma_track *track, uint64_t now_ns,
 			    uint64_t window_ns, uint64_t horizon_ns)
 {
-	uint64_t since_ns = cagma_less(now_ns, window_ns);
-	const struct cagma_point *end, *start;
+	const struct cagma_point *least[CAGMA_TRACK_POINTS];
+	uint32_t left = points_since(track, cagma_less(now_ns, window_ns));
+	uint32_t first = 0, end = 0;
 	uint64_t growth = 0;
 
-	for (uint32_t i = 0; (end = recent(track, i, since_ns)); i++) {
-		uint64_t from_ns = cagma_max(since_ns,
-			cagma_less(end->time_ns, horizon_ns));
+	for (; left; left--) {
+		const struct cagma_point *point = recent(track, left - 1, 0);
+		uint64_t from_ns = cagma_less(point->time_ns, horizon_ns);
 
-		for (uint32_t j = i + 1; (start = recent(track, j, from_ns));
-		     j++)
+		while (first < end && least[first]->time_ns < from_ns)
+			first++;
+		if (first < end)
 			growth = cagma_max(growth,
-				cagma_less(end->demand_pages,
-					   start->demand_pages));
+				cagma_less(point->demand_pages,
+					   least[first]->demand_pages));
+		while (first < end &&
+		       least[end - 1]->demand_pages >= point->demand_pages)
+			end--;
+		least[end++] = point;
 	}
 	return growth;
 }
@@ -194,11 +221,11 @@ uint64_t cagma_track_burst(const struct cagma_track *track, uint64_t now_ns,
 	return burst;
 }
 
-uint64_t cagma_track_used_max(const struct cagma_track *track, uint64_t now_ns,
-			      uint64_t window_ns)
+/* By closed points. */
+static uint64_t most_used(const struct cagma_track *track, uint64_t now_ns,
+			  uint64_t window_ns)
 {
-	uint64_t since_ns = cagma_less(now_ns, window_ns);
-	uint64_t used = cagma_track_used(track);
+	uint64_t since_ns = cagma_less(now_ns, window_ns), used = 0;
 	const struct cagma_point *point;
 
 	for (uint32_t i = 0; (point = recent(track, i, since_ns)); i++)
@@ -206,18 +233,23 @@ uint64_t cagma_track_used_max(const struct cagma_track *track, uint64_t now_ns,
 	return used;
 }
 
-uint64_t cagma_track_firm(const struct cagma_track *track, uint64_t now_ns,
-			  uint64_t window_ns)
+uint64_t cagma_track_used_max(const struct cagma_track *track, uint64_t now_ns,
+			      uint64_t window_ns)
+{
+	return cagma_max(cagma_track_used(track),
+			 most_used(track, now_ns, window_ns));
+}
+
+uint64_t cagma_track_firm(const struct cagma_track *track, uint64_t used_pages)
 {
 	const struct cagma_sample *last = &track->last;
-	uint64_t used = cagma_track_used_max(track, now_ns, window_ns);
 	uint64_t least = last->flags & CAGMA_SAMPLE_DETAILED ?
 			 last->least_pages : 0;
-	uint64_t swappable = cagma_min(cagma_less(used, least),
+	uint64_t swappable = cagma_min(cagma_less(used_pages, least),
 				       last->swap_free_pages);
 
 	/* Even: a reminder differs from a target by one page, and isn't below. */
-	return (cagma_max(least, used - swappable) + 1) & ~UINT64_C(1);
+	return (cagma_max(least, used_pages - swappable) + 1) & ~UINT64_C(1);
 }
 
 uint64_t cagma_track_swap_in(const struct cagma_track *track, uint64_t now_ns,
@@ -232,13 +264,85 @@ uint64_t cagma_track_swap_in(const struct cagma_track *track, uint64_t now_ns,
 	return pages;
 }
 
-bool cagma_track_covers(const struct cagma_track *track, uint64_t now_ns,
-			uint64_t window_ns)
+/* The oldest point that is kept, or NULL. */
+static const struct cagma_point *oldest(const struct cagma_track *track)
 {
 	uint32_t kept = track->count < CAGMA_TRACK_POINTS - 1 ?
 				track->count : CAGMA_TRACK_POINTS - 1;
-	const struct cagma_point *oldest =
-		&track->point[(track->count - kept) % CAGMA_TRACK_POINTS];
 
-	return kept && oldest->time_ns <= cagma_less(now_ns, window_ns);
+	return kept ? recent(track, kept - 1, 0) : NULL;
+}
+
+bool cagma_track_covers(const struct cagma_track *track, uint64_t now_ns,
+			uint64_t window_ns)
+{
+	const struct cagma_point *point = oldest(track);
+
+	return point && point->time_ns <= cagma_less(now_ns, window_ns);
+}
+
+/* ---- all that at once ---- */
+
+/* Until when the points of a window stay, if no other comes. */
+static uint64_t same_until(const struct cagma_track *track, uint64_t now_ns,
+			   uint64_t window_ns)
+{
+	uint32_t n = points_since(track, cagma_less(now_ns, window_ns));
+
+	return n ? recent(track, n - 1, 0)->time_ns + window_ns : UINT64_MAX;
+}
+
+static uint64_t true_until(const struct cagma_track *track, uint64_t now_ns,
+			   const struct cagma_spans *spans)
+{
+	const uint64_t windows[] = { spans->donor_ns, spans->release_ns,
+				     spans->window_ns, spans->horizon_ns };
+	const struct cagma_point *point = oldest(track);
+	uint64_t until_ns = UINT64_MAX;
+
+	for (size_t i = 0; i < sizeof(windows) / sizeof(windows[0]); i++)
+		until_ns = cagma_min(until_ns,
+				     same_until(track, now_ns, windows[i]));
+	if (point && !cagma_track_covers(track, now_ns, spans->release_ns))
+		until_ns = cagma_min(until_ns,
+				     point->time_ns + spans->release_ns - 1);
+	return until_ns;
+}
+
+static bool is_true(const struct cagma_past *past, uint32_t count,
+		    uint64_t now_ns, const struct cagma_spans *spans)
+{
+	return past->count == count && now_ns <= past->until_ns &&
+	       past->spans.donor_ns == spans->donor_ns &&
+	       past->spans.release_ns == spans->release_ns &&
+	       past->spans.window_ns == spans->window_ns &&
+	       past->spans.horizon_ns == spans->horizon_ns;
+}
+
+const struct cagma_past *cagma_track_past(struct cagma_track *track,
+					  uint64_t now_ns,
+					  const struct cagma_spans *spans)
+{
+	struct cagma_past *past = &track->past;
+
+	if (is_true(past, track->count, now_ns, spans))
+		return past;
+	*past = (struct cagma_past){
+		.until_ns = true_until(track, now_ns, spans),
+		.count = track->count,
+		.covered = cagma_track_covers(track, now_ns,
+					      spans->release_ns),
+		.spans = *spans,
+		.used_donor_pages = most_used(track, now_ns, spans->donor_ns),
+		.used_release_pages = most_used(track, now_ns,
+						spans->release_ns),
+		.growth_pages = cagma_track_growth(track, now_ns,
+						   spans->window_ns,
+						   spans->horizon_ns),
+		.burst_pages = cagma_track_burst(track, now_ns,
+						 spans->window_ns),
+		.swap_in_pages = cagma_track_swap_in(track, now_ns,
+						     spans->horizon_ns),
+	};
+	return past;
 }

@@ -23,6 +23,31 @@ struct cagma_point {
 	uint64_t swap_in_pages;	/* brought back since the point before */
 };
 
+/* How far back is looked, for what. */
+struct cagma_spans {
+	uint64_t donor_ns;
+	uint64_t release_ns;
+	uint64_t window_ns;
+	uint64_t horizon_ns;
+};
+
+/*
+ * What the closed points of these spans say: see the functions below. It is
+ * worked out once, and is true until another point is closed or one has become
+ * too old.
+ */
+struct cagma_past {
+	uint64_t until_ns;		/* 0: nothing was worked out yet */
+	uint32_t count;			/* of the track, when it was */
+	bool covered;			/* release_ns */
+	struct cagma_spans spans;
+	uint64_t used_donor_pages;
+	uint64_t used_release_pages;
+	uint64_t growth_pages;
+	uint64_t burst_pages;
+	uint64_t swap_in_pages;		/* within the horizon */
+};
+
 struct cagma_track {
 	struct cagma_sample last;
 	bool any;
@@ -33,6 +58,7 @@ struct cagma_track {
 	bool last_impossible;		/* the newest was */
 	uint64_t restarts;		/* counters that went back */
 	uint32_t count;			/* points taken, free-running */
+	struct cagma_past past;
 	struct cagma_point point[CAGMA_TRACK_POINTS];
 };
 
@@ -76,28 +102,37 @@ uint64_t cagma_track_used_max(const struct cagma_track *track, uint64_t now_ns,
 			      uint64_t window_ns);
 
 /*
- * What the guest can't do without: what it can neither drop nor swap out of the
- * largest used memory in the last `window_ns`, and what it says it needs at least.
+ * What the guest can't do without: what it can neither drop nor swap out of
+ * `used_pages`, and what it says it needs at least.
  */
-uint64_t cagma_track_firm(const struct cagma_track *track, uint64_t now_ns,
-			  uint64_t window_ns);
+uint64_t cagma_track_firm(const struct cagma_track *track, uint64_t used_pages);
 
 /* Pages brought back from swap in the last `window_ns`. */
 uint64_t cagma_track_swap_in(const struct cagma_track *track, uint64_t now_ns,
 			     uint64_t window_ns);
 
-/*
- * To be called some time before the four above: thousands of guests don't fit the
- * processor's cache, and all points are looked at.
- */
-static inline void cagma_track_prefetch(const struct cagma_track *track)
-{
-	for (size_t i = 0; i < CAGMA_TRACK_POINTS; i += 2)
-		__builtin_prefetch(&track->point[i]);
-}
-
 /* True if the points reach back `window_ns`. */
 bool cagma_track_covers(const struct cagma_track *track, uint64_t now_ns,
 			uint64_t window_ns);
+
+/*
+ * All of that; of used memory, what closed points say. `now_ns` never goes
+ * back.
+ */
+const struct cagma_past *cagma_track_past(struct cagma_track *track,
+					  uint64_t now_ns,
+					  const struct cagma_spans *spans);
+
+/*
+ * To be called some time before that: thousands of guests don't fit the
+ * processor's cache, and to work it out all points are looked at.
+ */
+static inline void cagma_track_prefetch(const struct cagma_track *track)
+{
+	if (track->past.count == track->count)
+		return;
+	for (size_t i = 0; i < CAGMA_TRACK_POINTS; i += 2)
+		__builtin_prefetch(&track->point[i]);
+}
 
 #endif

@@ -53,7 +53,10 @@ struct cagma_link {
 	/* The loop's. */
 	enum cagma_lie lie;		/* why it is to be let go */
 	bool armed;
-	bool masked;			/* an event waits for a token */
+	bool masked;			/* no event comes before unmask() */
+	bool taken;			/* in this wake-up, and paid for */
+	bool visited;			/* in this wake-up */
+	struct cagma_link *next;	/* in a list of the loop's */
 	uint32_t tokens;		/* wake-ups left in this second */
 	uint64_t heard_ns;		/* when it last brought a sample */
 	uint64_t excused_ns;		/* silence before this is no lie */

@@ -26,7 +26,7 @@ mutant() {
 		return
 	fi
 	mapfile -t others < <(find "$objects" -name '*.o' ! -path "$object" \
-		! -path '*/bench/scale.o' ! -path '*/bench/resident.o')
+		\( ! -path '*/bench/*' -o -path '*/bench/sim/*' \))
 	if ! "${compile[@]}" -Wno-error -w -I"$(dirname "$file")" -o "$dir/sim" \
 		"$dir/$(basename "$file")" "${others[@]}" "${libs[@]}" 2>"$dir/errors"; then
 		judge "$name" 1 "it doesn't build: $(head -n 3 "$dir/errors")"

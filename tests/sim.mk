@@ -4,6 +4,7 @@
 # make soak-sim   SOAK_HOSTS random ones, a million: half an hour of processor
 # make bench-policy what the policy's constants are good for (HOSTS, ONLY=NAME,...)
 # make bench-resident what cagmad's memory grows by, with 1,024 and 4,095 guests
+# make bench-storms what emergencies cost the loop: of all guests at once, and for ever
 # make check-sim  every scenario of tests/scenarios, and SIM_RANDOM random ones;
 #                 what is decided in them is recorded and decided again
 
@@ -37,6 +38,12 @@ $(BUILD)/bench/scale: $(SIM)/bench/scale.o $(filter-out $(SIM)/bench/%,$(SIM_OBJ
 	$(Q)$(CC) $(CFLAGS) $(CHECK_LDFLAGS) -pthread -o $@ $^ \
 		$(shell pkg-config --libs liburcu json-c libconfig) -lxenstore
 
+$(BUILD)/bench/storms: $(SIM)/bench/storms.o $(filter-out $(SIM)/bench/%,$(SIM_OBJS))
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(CFLAGS) $(CHECK_LDFLAGS) -pthread -o $@ $^ \
+		$(shell pkg-config --libs liburcu json-c libconfig)
+
 $(BUILD)/bench/resident: $(SIM)/bench/resident.o $(filter-out $(SIM)/bench/%,$(SIM_OBJS))
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
@@ -50,7 +57,7 @@ $(CHECK)/cagma-sim: $(SIM_SAN_OBJS)
 
 -include $(wildcard $(SIM)/*/*.d $(SIM)/*/*/*.d)
 
-.PHONY: sim check-sim bench-policy bench-resident soak-sim
+.PHONY: sim check-sim bench-policy bench-resident bench-storms soak-sim
 soak-sim: $(BUILD)/bench/cagma-sim
 	$(Q)tests/sim-soak.sh $< $(SOAK_HOSTS)
 bench-policy: $(BUILD)/bench/cagma-sim
@@ -59,15 +66,18 @@ bench-policy: $(BUILD)/bench/cagma-sim
 		$(filter-out -MMD -MP,$(BASE)) $(DOM0_CFLAGS) $(SIM_CFLAGS) -O2 $(SIM_LDFLAGS)
 bench-resident: $(BUILD)/bench/resident
 	$(Q)$(BUILD)/bench/resident
+bench-storms: $(BUILD)/bench/storms
+	$(Q)$(BUILD)/bench/storms --table
 sim: $(BUILD)/bench/cagma-sim
 # Thousands of guests, or domains, take their time: once, and not under sanitizers.
 LARGE_SCENARIOS := $(wildcard tests/scenarios/M12-4095-*.scn tests/scenarios/N4-*.scn)
 SCENARIOS := $(filter-out $(LARGE_SCENARIOS),$(wildcard tests/scenarios/*.scn))
-check-sim: $(BUILD)/bench/cagma-sim $(CHECK)/cagma-sim $(BUILD)/bench/resident
+check-sim: $(BUILD)/bench/cagma-sim $(CHECK)/cagma-sim $(BUILD)/bench/resident \
+		$(BUILD)/bench/storms
 	$(Q)LIBS="$(shell pkg-config --libs liburcu json-c libconfig)" \
 		tests/run.sh "$(CHECK)/cagma-sim $(SCENARIOS)" \
 		"$(BUILD)/bench/cagma-sim $(LARGE_SCENARIOS)" \
-		"$(BUILD)/bench/resident" \
+		"$(BUILD)/bench/resident" "$(BUILD)/bench/storms" \
 		"$(BUILD)/bench/cagma-sim --random $(SIM_RANDOM)" \
 		"tests/replay.sh $(BUILD)/bench/cagma-sim $(SCENARIOS)" \
 		"tests/sim-mutants.sh $(SIM) $(CC) $(filter-out -MMD -MP,$(BASE)) $(DOM0_CFLAGS) $(SIM_CFLAGS) -O1 $(SIM_LDFLAGS)"

@@ -93,7 +93,7 @@ def build(compiler, objects, file, text, to):
     source = to / Path(file).name
     source.write_text(text)
     own = objects / Path(file).with_suffix(".o")
-    mains = [objects / "bench/scale.o", objects / "bench/resident.o"]
+    mains = list(objects.glob("bench/*.o"))
     others = [o for o in objects.rglob("*.o") if o not in (own, *mains)]
     subprocess.run([*compiler, "-w", "-Wno-error", f"-I{PROJECT / Path(file).parent}", "-o",
                     to / "sim", source, *others, *os.environ["LIBS"].split()], check=True)

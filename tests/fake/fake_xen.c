@@ -280,11 +280,22 @@ unsigned int fake_handles(void)
 	return host.handles;
 }
 
+/* They are in the order of domids; some that are gone had the same. */
 static struct fake_guest *find_guest(uint16_t domid)
 {
-	for (size_t i = 0; i < host.guest_count; i++)
-		if (host.guest[i]->domid == domid && !host.guest[i]->gone)
-			return host.guest[i];
+	size_t low = 0, high = host.guest_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (host.guest[middle]->domid < domid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < host.guest_count && host.guest[low]->domid == domid; low++)
+		if (!host.guest[low]->gone)
+			return host.guest[low];
 	return NULL;
 }
 

@@ -45,7 +45,7 @@ int fuzz_poll(struct pollfd *fds, nfds_t count, int timeout)
 
 	fuzz_must(timeout == -1);
 	cagma_queue_ack(&loop.asked);
-	while ((node = cagma_queue_pop(&loop.asked))) {
+	while (!cagma_queue_pop(&loop.asked, &node)) {
 		struct cagma_status *status = cagma_container_of(
 			node, struct cagma_status, node);
 

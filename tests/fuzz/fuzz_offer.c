@@ -359,8 +359,7 @@ static void look_twice(struct cagma_store *store, enum cagma_lie lie)
 		store->next_look_ns = 0;
 		cagma_store_step(store, at_ns);
 		cagma_queue_ack(store->attached);
-		node = cagma_queue_pop(store->attached);
-		if (node) {
+		if (!cagma_queue_pop(store->attached, &node)) {
 			struct cagma_link *link = cagma_container_of(
 				node, struct cagma_link, handover_node);
 
@@ -369,7 +368,7 @@ static void look_twice(struct cagma_store *store, enum cagma_lie lie)
 			cagma_queue_push(&store->released, node);
 			cagma_store_step(store, at_ns);
 		}
-		fuzz_must(!cagma_queue_pop(store->attached));
+		fuzz_must(cagma_queue_pop(store->attached, &node) == -ENOENT);
 		fuzz_must(mappings == 0 && channels == 0);
 	}
 }

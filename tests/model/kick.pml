@@ -2,16 +2,19 @@
 /*
  * Arm and kick. Stands for cagma_arm(), cagma_disarm() and
  * cagma_kick_wanted() of shared/sync.h, cagma_raise() of kmod/publish.c, and
- * on_channel(), tick() and serve_guest() of dom0/loop.c.
+ * on_link(), tick(), begin_visit(), answer_all(), rearm() and end_visit() of
+ * dom0/loop.c. What the daemon does between these steps for other guests of the
+ * same wake-up changes nothing that is here.
  *
  * The tick reads every page four times a second and would hide a kick that is
  * lost. Here it comes only where the daemon relies on it: after REDRAINS
- * rounds without rest, after an emergency that was denied, and for a guest
- * that has used up its wake-ups.
+ * rounds without rest, after an emergency that was denied, for a guest that has
+ * used up its share of passes and whose emergency stays open, and for one that
+ * has used up its wake-ups.
  *
  * Bounds: EVENTS emergencies, each of them published and maybe kicked.
  *
- * Property K1: when all rest, dom0 has seen the last emergency.
+ * Property K1: when all rest, dom0 has seen and answered the last emergency.
  *
  * Mutants, all of them seen in both variants, because a load that overtakes a
  * store is what even TSO allows:
@@ -23,7 +26,8 @@
  *  LOOK_EARLY		dom0 looks at the head once more, and then arms
  *  KICK_EARLY		the guest looks at armed, and then publishes
  *  TAKE_LATE		dom0 takes the event after it has served the guest
- *  NO_TICK_AFTER_DENIED, NO_TICK_AFTER_REDRAINS, NO_TICK_WITHOUT_TOKENS
+ *  NO_TICK_AFTER_DENIED, NO_TICK_AFTER_REDRAINS, NO_TICK_WITHOUT_SHARE,
+ *  NO_TICK_WITHOUT_TOKENS
  *			the tick forgets what it was left to do
  */
 #define EVENTS		5
@@ -37,7 +41,7 @@
 #include "memory.h"
 
 bit event;
-byte next;
+byte next, answered;
 
 inline publish(n)
 {
@@ -87,7 +91,7 @@ inline arm()
 #endif
 }
 
-/* serve_guest(): `left` is what only the tick will look at again. */
+/* serve_visits(): `left` is what only the tick will look at again. */
 inline serve()
 {
 	rounds = 0;
@@ -103,6 +107,7 @@ inline serve()
 		next = mem[HEAD];
 		if
 		:: true ->
+			answered = next;
 #if defined(LOOK_EARLY)
 			head = mem[HEAD];
 			arm();
@@ -119,7 +124,13 @@ inline serve()
 			fi
 #endif
 		:: true ->				/* denied: not armed */
+			answered = next;
 #ifndef NO_TICK_AFTER_DENIED
+			left = 1;
+#endif
+			break
+		:: next != answered ->			/* no share: nor then */
+#ifndef NO_TICK_WITHOUT_SHARE
 			left = 1;
 #endif
 			break
@@ -168,5 +179,5 @@ init
 		run guest();
 		run dom0()
 	}
-	timeout -> assert(next == EVENTS)			/* K1 */
+	timeout -> assert(next == EVENTS && answered == EVENTS)	/* K1 */
 }

@@ -6,7 +6,7 @@
  * kmod/balloon.c (cagma_mail_poll(), fetch(), detach()), cagma_init() and
  * cagma_exit() of kmod/main.c, cagma_publish_locked() of kmod/publish.c; for
  * dom0/reader.c (attach, drain), dom0/store.c (try_one(), map(), unmap()) and
- * adopt(), serve_guest(), reap() and release_guest() of dom0/loop.c; and for
+ * adopt(), serve_visits(), reap() and release_link() of dom0/loop.c; and for
  * what dom0's kernel does with the mapping of a process that dies.
  *
  * What the other models prove is one step here: a mail, a sample. Kicks are

@@ -103,10 +103,10 @@ static void assert_no_op(void)
 /* The guest behind the next mirror to write, or NULL. */
 static struct cagma_guest *pop_mirror(void)
 {
-	struct cds_wfcq_node *node = cagma_queue_pop(&mirror);
+	struct cds_wfcq_node *node;
 
-	return node ? cagma_container_of(node, struct cagma_guest,
-					 mirror_node) : NULL;
+	return cagma_queue_pop(&mirror, &node) ? NULL :
+		cagma_container_of(node, struct cagma_guest, mirror_node);
 }
 
 /* ---- spare memory ---- */

@@ -399,6 +399,77 @@ static void test_K3_clock_goes_back(void **state)
 
 #define TRACK_TEST(name) cmocka_unit_test_setup(name, begin)
 
+/* ---- what is worked out once ---- */
+
+static bool newest_first(uint32_t i, uint64_t since_ns,
+			     const struct cagma_point **point)
+{
+	if (i >= CAGMA_TRACK_POINTS - 1 || i >= track.count)
+		return false;
+	*point = &track.point[(track.count - 1 - i) % CAGMA_TRACK_POINTS];
+	return (*point)->time_ns >= since_ns;
+}
+
+/* The largest of all pairs. */
+static uint64_t growth_of_pairs(uint64_t window_ns, uint64_t horizon_ns)
+{
+	uint64_t since_ns = now_ns - window_ns, growth = 0;
+	const struct cagma_point *end, *start;
+
+	for (uint32_t i = 0; newest_first(i, since_ns, &end); i++)
+		for (uint32_t j = i + 1; newest_first(j, since_ns, &start); j++)
+			if (end->time_ns - start->time_ns <= horizon_ns)
+				growth = cagma_max(growth,
+					cagma_less(end->demand_pages,
+						   start->demand_pages));
+	return growth;
+}
+
+static void assert_past_is_true(const struct cagma_spans *s)
+{
+	const struct cagma_past *past = cagma_track_past(&track, now_ns, s);
+	uint64_t used = cagma_track_used(&track);
+
+	assert_int_equal(cagma_max(used, past->used_donor_pages),
+			 cagma_track_used_max(&track, now_ns, s->donor_ns));
+	assert_int_equal(cagma_max(used, past->used_release_pages),
+			 cagma_track_used_max(&track, now_ns, s->release_ns));
+	assert_int_equal(past->growth_pages,
+			 growth_of_pairs(s->window_ns, s->horizon_ns));
+	assert_int_equal(past->growth_pages,
+			 cagma_track_growth(&track, now_ns, s->window_ns,
+					    s->horizon_ns));
+	assert_int_equal(past->burst_pages,
+			 cagma_track_burst(&track, now_ns, s->window_ns));
+	assert_int_equal(past->swap_in_pages,
+			 cagma_track_swap_in(&track, now_ns, s->horizon_ns));
+	assert_int_equal(past->covered,
+			 cagma_track_covers(&track, now_ns, s->release_ns));
+}
+
+static void test_W1_past_is_what_the_points_say(void **state)
+{
+	struct cagma_spans spans = { S, 10 * S, 15 * S, S };
+	uint32_t x = 1;
+
+	(void)state;
+	for (int i = 0; i < 20000; i++) {
+		x = x * 1664525 + 1013904223;
+		now_ns += 1 + (x >> 8) % (400 * MS);
+		if (x >> 24 < 4)
+			now_ns += 4 * S;
+		sample.swap_in_pages += x >> 28;
+		if (x >> 16 & 1)
+			use((100 + (x >> 17) % 300) * MIB);
+		if (x >> 18 & 1)
+			cagma_track_close(&track, now_ns);
+		if (!(x >> 20 & 1023))
+			spans.horizon_ns = S + (x >> 8) % (4 * S);
+		assert_past_is_true(&spans);
+	}
+	assert_true(track.count > 1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -425,6 +496,7 @@ int main(void)
 		TRACK_TEST(test_K3_clock_stands_still),
 		TRACK_TEST(test_K3_K5_clock_near_its_ends),
 		TRACK_TEST(test_K3_clock_goes_back),
+		TRACK_TEST(test_W1_past_is_what_the_points_say),
 	};
 
 	return cmocka_run_group_tests_name("track", tests, NULL, NULL);
