@@ -61,7 +61,7 @@ struct cagma {
 
 	/* balloon.c, fixed before the first offer. */
 	unsigned long offset_pages;
-	unsigned long static_max_pages;
+	unsigned long max_pages;	/* the larger of static-max and hotplug-max */
 };
 
 extern struct cagma cagma;

@@ -672,6 +672,43 @@ static void test_D1_targets_are_clamped(void **state)
 	}
 }
 
+/* Qubes' guests begin with static-max and may have hotplug-max. */
+static void test_N6_hotplug_max_is_the_maximum(void **state)
+{
+	static const struct {
+		const char *hotplug;
+		uint64_t set;
+	} all[] = {
+		{ "2097152", 400000 }, { "1200000", 300000 },
+		/* It allows no less than the other one. */
+		{ "524288", 262144 }, { "0", 262144 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		fake_xenstore_write("memory/hotplug-max", all[i].hotplug);
+		connect();
+		seq = 0;
+		tell(400000, 0, 0);
+		assert_int_equal(fake_tree_target_pages(), all[i].set);
+		fake_client_close(dom0);
+		dom0 = NULL;
+		turn();
+		fake_clock_advance(40 * S);
+	}
+}
+
+static void test_N6_garbage_for_hotplug_max_is_waited_out(void **state)
+{
+	(void)state;
+	fake_xenstore_write("memory/hotplug-max", "lots");
+	run(5 * S);
+	assert_int_equal(agent.link.state, CAGMA_LINK_DOWN);
+	fake_xenstore_write("memory/hotplug-max", "2097152");
+	run(2 * S);
+	assert_int_equal(agent.link.state, CAGMA_LINK_OFFERED);
+}
+
 static void test_floor_holds_below_the_offset_too(void **state)
 {
 	(void)state;
@@ -1345,6 +1382,8 @@ int main(void)
 		TEST(test_order_is_applied_and_acknowledged),
 		TEST(test_offset_is_taken_off_and_put_on),
 		TEST(test_D1_targets_are_clamped),
+		TEST(test_N6_hotplug_max_is_the_maximum),
+		TEST(test_N6_garbage_for_hotplug_max_is_waited_out),
 		TEST(test_floor_holds_below_the_offset_too),
 		TEST(test_C7_D10_unknown_request_refuses_the_mail),
 		TEST(test_order_without_a_number_or_twice_is_none),
