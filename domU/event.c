@@ -45,7 +45,7 @@ static enum cagma_reason find_reason(const struct cagma_event *event,
 		return CAGMA_REASON_PERIODIC;
 	if (view->sample.direct_stalls > event->direct_stalls)
 		return CAGMA_REASON_DIRECT;
-	if (view->kswapd_runs > event->kswapd_runs)
+	if (view->kswapd_work > event->kswapd_work)
 		return CAGMA_REASON_KSWAPD;
 	return CAGMA_REASON_SAMPLER;
 }
@@ -75,7 +75,7 @@ enum cagma_reason cagma_event_judge(struct cagma_event *event,
 	}
 	event->swap_out_pages = view->sample.swap_out_pages;
 	event->direct_stalls = view->sample.direct_stalls;
-	event->kswapd_runs = view->kswapd_runs;
+	event->kswapd_work = view->kswapd_work;
 	if (reason != CAGMA_REASON_PERIODIC)
 		open_event(event, now_ns);
 	return reason;

@@ -626,7 +626,7 @@ static void test_order_is_applied_and_acknowledged(void **state)
 	assert_true(hear_sample(&report));
 	assert_int_equal(report.sample.reason, CAGMA_REASON_APPLIED);
 	assert_int_equal(report.sample.mail_seq, 1);
-	assert_int_equal(report.sample.flags, 0);
+	assert_int_equal(report.sample.flags, CAGMA_SAMPLE_DETAILED);
 	assert_int_equal(report.sample.balloon_target_pages, 90000);
 	assert_int_equal(report.sample.balloon_pages, 102400);
 }
@@ -642,6 +642,8 @@ static void test_offset_is_taken_off_and_put_on(void **state)
 	hear_last(&report);
 	assert_int_equal(report.sample.offset_pages, 97);
 	assert_int_equal(report.sample.balloon_pages, 102400);
+	/* As memory/target counts, too. */
+	assert_int_equal(report.sample.least_pages, 39000);
 	tell(90000, 0, 0);
 	assert_int_equal(fake_tree_target_pages(), 90000 - 97);
 	hear_last(&report);
@@ -668,7 +670,8 @@ static void test_D1_targets_are_clamped(void **state)
 		assert_int_equal(fake_tree_target_pages(), all[i].set);
 		assert_true(hear_last(&report));
 		assert_int_equal(report.sample.flags,
-				 all[i].clamped ? CAGMA_SAMPLE_CLAMPED : 0);
+				 CAGMA_SAMPLE_DETAILED |
+				 (all[i].clamped ? CAGMA_SAMPLE_CLAMPED : 0));
 	}
 }
 
@@ -730,13 +733,14 @@ static void test_C7_D10_unknown_request_refuses_the_mail(void **state)
 	tell(90000, 0, 1u << 31);
 	assert_int_equal(fake_tree_target_pages(), TARGET);
 	assert_true(hear_last(&report));
-	assert_int_equal(report.sample.flags, CAGMA_SAMPLE_REFUSED);
+	assert_int_equal(report.sample.flags,
+			 CAGMA_SAMPLE_REFUSED | CAGMA_SAMPLE_DETAILED);
 	assert_int_equal(report.sample.reason, CAGMA_REASON_PERIODIC);
 	assert_int_equal(report.sample.mail_seq, 2);
 	tell(90000, 0, 0);
 	assert_int_equal(fake_tree_target_pages(), 90000);
 	hear_last(&report);
-	assert_int_equal(report.sample.flags, 0);
+	assert_int_equal(report.sample.flags, CAGMA_SAMPLE_DETAILED);
 }
 
 static void test_order_without_a_number_or_twice_is_none(void **state)
@@ -879,7 +883,7 @@ static void test_sample_goes_out_every_period(void **state)
 	assert_int_equal(n, 20);
 	assert_int_equal(report.sample.available_pages, PLENTY);
 	assert_int_equal(report.pressure.swap_total_pages, 65535);
-	assert_int_equal(report.sample.flags & CAGMA_SAMPLE_DETAILED, 0);
+	assert_int_equal(report.sample.least_pages, 39000);
 }
 
 static void test_nothing_is_allocated_once_it_is_up(void **state)
