@@ -26,7 +26,10 @@ static void on_direct_reclaim(void *data, int order, gfp_t gfp_flags)
 	cagma_raise(CAGMA_REASON_DIRECT);
 }
 
-/* The paper's "swapping event"; file pages written back are no such thing. */
+/*
+ * The paper's "swapping event", if memory is short; file pages written back are no
+ * such thing.
+ */
 static void on_write(void *data, cagma_folio *folio)
 {
 	if (cagma_is_swapbacked(folio))

@@ -1015,20 +1015,30 @@ static void test_request_without_dom0_is_in_vain(void **state)
 
 static void test_reasons_are_those_of_the_hooks(void **state)
 {
-	static const struct {
-		uint64_t available, out, stalls, runs;
+	/* As fake_tree.c has them; less of them than of available memory is free. */
+	const uint64_t in_use = 6000;
+	const struct {
+		uint64_t available, out, stalls, work;
 		uint32_t reason;
 	} all[] = {
 		{ SHORT, 0, 0, 0, CAGMA_REASON_SAMPLER },
 		{ SHORT, 0, 0, 1, CAGMA_REASON_KSWAPD },
 		{ SHORT, 0, 1, 1, CAGMA_REASON_DIRECT },
 		{ SHORT, 1, 1, 1, CAGMA_REASON_SWAP },
-		/* Swapping is an emergency whatever is available; nothing else is. */
-		{ PLENTY, 1, 0, 0, CAGMA_REASON_SWAP },
+		{ SHORT, 1, 0, 0, CAGMA_REASON_SWAP },
 		{ PLENTY, 0, 1, 1, CAGMA_REASON_PERIODIC },
 		{ PLENTY, 0, 0, 0, CAGMA_REASON_PERIODIC },
+		/* By a cgroup at its limit, on its own, or while kswapd is at work. */
+		{ PLENTY, 9999, 0, 0, CAGMA_REASON_PERIODIC },
+		{ PLENTY, 9999, 9999, 9999, CAGMA_REASON_PERIODIC },
+		{ THRESHOLD, 9999, 9999, 0, CAGMA_REASON_PERIODIC },
+		/* By kswapd, which has left the cache that is in use. */
+		{ THRESHOLD + in_use - 1, 1, 0, 1, CAGMA_REASON_SWAP },
+		{ THRESHOLD + in_use, 1, 0, 1, CAGMA_REASON_PERIODIC },
+		{ THRESHOLD + in_use - 1, 1, 0, 0, CAGMA_REASON_PERIODIC },
+		{ THRESHOLD + in_use - 1, 0, 0, 1, CAGMA_REASON_PERIODIC },
 	};
-	uint64_t out = 0, stalls = 0, runs = 0;
+	uint64_t out = 0, stalls = 0, work = 0;
 	struct cagma_report report;
 
 	(void)state;
@@ -1042,13 +1052,38 @@ static void test_reasons_are_those_of_the_hooks(void **state)
 		assert_int_equal(report.sample.event, 0);
 		fake_tree_memory(all[i].available);
 		fake_tree_events(out += all[i].out, stalls += all[i].stalls,
-				 runs += all[i].runs);
+				 work += all[i].work);
 		cagma_agent_turn(&agent, true);
 		run(100 * MS);
 		assert_true(hear_sample(&report));
 		if (report.sample.reason != all[i].reason)
 			fail_msg("case %zu: reason %u", i, report.sample.reason);
 	}
+}
+
+/* A container that swaps all day long, with the pressure trigger that comes with it. */
+static void test_P1_swap_traffic_beside_free_memory_wakes_nobody(void **state)
+{
+	struct cagma_report report;
+	unsigned int before;
+
+	(void)state;
+	attach();
+	run(200 * MS);
+	hear_last(&report);
+	before = fake_devices_notifications();
+	for (uint64_t i = 1; i <= 500; i++) {
+		fake_tree_events(1000 * i, 100 * i, 0);
+		fake_clock_advance(20 * MS);
+		cagma_agent_turn(&agent, true);
+		if (hear_last(&report))
+			assert_int_equal(report.sample.event, 0);
+	}
+	run(200 * MS);
+	assert_true(hear_last(&report));
+	assert_int_equal(report.sample.swap_out_pages, 500000);
+	assert_int_equal(agent.event.number, 0);
+	assert_int_equal(fake_devices_notifications(), before);
 }
 
 static void test_memory_on_its_way_is_no_shortage(void **state)
@@ -1101,8 +1136,9 @@ static void test_what_comes_too_soon_is_told_later(void **state)
 	fake_tree_memory(SHORT);
 	cagma_agent_turn(&agent, true);
 	tell(TARGET, 1, 0);
-	fake_tree_memory(PLENTY);
-	fake_tree_events(1, 0, 0);
+	/* By kswapd, which has left cache in use. */
+	fake_tree_memory(THRESHOLD + 1000);
+	fake_tree_events(1, 0, 1);
 	fake_clock_advance(5 * MS);
 	cagma_agent_turn(&agent, true);
 	hear_last(&report);
@@ -1291,7 +1327,8 @@ static void test_G30_agent_takes_over_when_the_module_goes(void **state)
 	hear_last(&report);
 	/* What happened under the module is no news. */
 	assert_int_equal(report.sample.event, 0);
-	fake_tree_events(101, 100, 100);
+	fake_tree_memory(THRESHOLD + 1000);
+	fake_tree_events(101, 100, 101);
 	run(100 * MS);
 	hear_last(&report);
 	assert_int_equal(report.sample.event, 1);
@@ -1405,6 +1442,7 @@ int main(void)
 		TEST(test_request_is_told_at_once),
 		TEST(test_request_without_dom0_is_in_vain),
 		TEST(test_reasons_are_those_of_the_hooks),
+		TEST(test_P1_swap_traffic_beside_free_memory_wakes_nobody),
 		TEST(test_memory_on_its_way_is_no_shortage),
 		TEST(test_one_emergency_is_open_and_reminded_of),
 		TEST(test_what_comes_too_soon_is_told_later),
