@@ -6,11 +6,10 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/module.h>
-#include <linux/notifier.h>
 #include <xen/xen.h>
-#include <xen/xen-ops.h>
 
 #include "cagma.h"
+#include "compat.h"
 
 struct cagma cagma;
 struct cagma_stats cagma_stats;
@@ -144,15 +143,13 @@ static void sampler(struct timer_list *timer)
  * Runs while devices and xenstore are still asleep, and whether the guest woke up
  * in another domain or never left: what has to be done is left to the sampler.
  */
-static int on_resume(struct notifier_block *block, unsigned long unused,
-		     void *data)
+static void on_resume(CAGMA_SYSCORE_ARGS)
 {
 	cagma_offer_lose();
 	mod_timer(&cagma.sampler, jiffies);
-	return NOTIFY_OK;
 }
 
-static struct notifier_block resume_block = { .notifier_call = on_resume };
+CAGMA_SYSCORE(resume, on_resume);
 
 static int __init cagma_init(void)
 {
@@ -183,7 +180,7 @@ static int __init cagma_init(void)
 	err = cagma_hotplug_init();
 	if (err)
 		goto err_oom;
-	xen_resume_notifier_register(&resume_block);
+	cagma_syscore_register(&resume);
 	mod_timer(&cagma.sampler, jiffies);
 	return 0;
 
@@ -206,9 +203,9 @@ static void __exit cagma_exit(void)
 {
 	cagma_oom_exit();
 	cagma_hooks_exit();
-	xen_resume_notifier_unregister(&resume_block);
+	cagma_syscore_unregister(&resume);
 	cagma_hotplug_exit();
-	del_timer_sync(&cagma.sampler);
+	cagma_timer_stop(&cagma.sampler);
 	cagma_procfs_exit();
 	cagma_hotplug_restore();
 	cancel_work_sync(&cagma.offer);
