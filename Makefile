@@ -223,6 +223,14 @@ $(SERVER): $(BUILD)/obj/tests/hostile/server.o
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(AGENT_LIBS)
 
+# Memory that cannot be swapped out.
+PIN := $(BUILD)/guest/usr/bin/pin
+
+$(PIN): $(BUILD)/obj/tests/hostile/pin.o
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(CFLAGS) -static -o $@ $^
+
 module: base
 	$(Q)$(MAKE) --no-print-directory $(MODULE)
 
@@ -309,7 +317,7 @@ check: all sim
 -include $(wildcard $(CHECK)/*/*.d $(CHECK)/*/*/*.d)
 
 test-xen: packages-run suites $(ATTACK) $(HOST_TOOLS) $(BUILD)/bench/cagma-sim \
-		$(KEXEC) $(BUILD)/guest/usr/bin/collector-test
+		$(KEXEC) $(PIN) $(BUILD)/guest/usr/bin/collector-test
 	$(Q)$(MAKE) --no-print-directory $(COLLECTOR) $(BUILD)/tests/kernel.tar
 	$(Q)mkimage/images.sh guest
 	$(Q)tests/run.sh tests/hooks.sh tests/runner.sh tests/xen/run.sh
