@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How much swap space there is and what may be committed: no kernel from 5.10 on exports
- * either to modules, and /proc says both. It is read once a second, from a work item
- * that may sleep and allocate, and never on the way of a sample: those take what was
- * read last. Where it can't be read the samples say less.
+ * How much swap space there is and what may be committed: no kernel from 5.10 on
+ * exports either to modules, and /proc says both. It is read once a second, from a
+ * work item that may sleep and allocate, and never on the way of a sample: those take
+ * what was read last. Where it can't be read the samples say less.
  */
 #include <linux/err.h>
 #include <linux/fs.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * How little memory a guest can live with, from what its kernel says. The module and the
- * agent both use this, so that they come to the same number.
+ * How little memory a guest can live with, from what its kernel says. The module
+ * and the agent both use this, so that they come to the same number.
  */
 #ifndef CAGMA_SHARED_LEAST_H
 #define CAGMA_SHARED_LEAST_H
@@ -24,14 +24,14 @@
  * with another policy.
  */
 struct cagma_commit {
-	__u32 ratio_percent;		/* vm.overcommit_ratio; 0: memory binds nothing */
+	__u32 ratio_percent;		/* vm.overcommit_ratio; 0: binds nothing */
 	__u64 limit_pages;		/* CommitLimit ... */
 	__u64 total_pages;		/* ... with so much memory */
 };
 
 /*
- * What reclaim can neither drop nor swap out, as `balloon_pages` counts: the pages that
- * a balloon counts and the kernel never managed are the kernel's own as well.
+ * What reclaim can neither drop nor swap out, as `balloon_pages` counts: pages that
+ * the balloon counts and the kernel doesn't manage are the kernel's own as well.
  */
 static inline __u64 cagma_least_of_reclaim(__u64 balloon_pages, __u64 free_pages,
 					   __u64 evictable_pages)
@@ -49,7 +49,7 @@ static inline __s64 cagma_bounded(__u64 pages)
 	return (__s64)(pages < most ? pages : most);
 }
 
-/* What keeps CommitLimit above `committed_pages`, in the same count; 0: nothing does. */
+/* What keeps CommitLimit above `committed_pages`, in the same count; 0: anything. */
 static inline __u64 cagma_least_of_commit(const struct cagma_commit *commit,
 					  __u64 balloon_pages, __u64 total_pages,
 					  __u64 committed_pages)

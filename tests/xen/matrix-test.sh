@@ -38,7 +38,8 @@ knows_what_it_needs() {
 	local module agent
 	read -r module agent <<<"$(least "$1")"
 	phase "  it needs $module pages, its agent says $agent"
-	((module > 0)) && is_about "$module" "$agent" || because "the module says $module, the agent $agent"
+	((module > 0)) || because "the module says $module" || return
+	is_about "$module" "$agent" || because "the module says $module, the agent $agent"
 }
 
 # A PVH guest begins with all that it may have.

@@ -4,6 +4,7 @@
 # What is short and what is not, on real Xen. Guest "a" has memory to spare and a cgroup
 # that swaps all the time, "b" wants that memory, "talk" is as "a" but has an agent.
 
+# shellcheck disable=SC2119	# no test here gives cagmad options
 # shellcheck source=test-lib.sh
 . /cagma/in/test-lib.sh
 
