@@ -35,6 +35,7 @@ static int measure_offset(struct cagma_balloon *balloon,
 /*
  * Where a guest begins with less than it may have, memory/static-max can be what it
  * begins with; memory/hotplug-max, if there is one, is what memory can be added up to.
+ * What is no number says nothing, as to dom0.
  */
 static int read_max(struct cagma_channel *channel, uint64_t *pages)
 {
@@ -44,7 +45,7 @@ static int read_max(struct cagma_channel *channel, uint64_t *pages)
 	if (err)
 		return err;
 	err = cagma_channel_read_pages(channel, "memory/hotplug-max", &hotplug);
-	if (err && err != -ENOENT)
+	if (err && err != -ENOENT && err != -EINVAL)
 		return err;
 	*pages = cagma_max(*pages, hotplug);
 	return 0;

@@ -53,6 +53,7 @@ static int read_pages(const char *node, unsigned long *pages)
 /*
  * Where a guest begins with less than it may have, memory/static-max can be what it
  * begins with; memory/hotplug-max, if there is one, is what memory can be added up to.
+ * What is no number says nothing, as to dom0.
  */
 static int read_max(unsigned long *pages)
 {
@@ -62,7 +63,7 @@ static int read_max(unsigned long *pages)
 	if (err)
 		return err;
 	err = read_pages("hotplug-max", &hotplug);
-	if (err && err != -ENOENT)
+	if (err && err != -ENOENT && err != -ERANGE)
 		return err;
 	*pages = max(*pages, hotplug);
 	return 0;
