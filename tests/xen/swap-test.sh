@@ -124,6 +124,24 @@ test_P2_locked_memory_is_what_a_guest_needs() {
 	is_about $((agent_locked - agent)) 25600 || because "the agent says $((agent_locked - agent)) more"
 }
 
+# As where a guest's static-max is what it began with; the module looks when it is loaded.
+test_N6_guest_goes_up_to_hotplug_max() {
+	local memory domid
+	domid=$(guest_domid b)
+	memory=/local/domain/$domid/memory
+	guest_run b "rmmod cagma; echo RMMOD-\$?"
+	says b '^RMMOD-0' 30 && expect 20 "b is let go" is_gone b || return
+	xenstore-write "$memory/static-max" $((200 * 1024)) "$memory/hotplug-max" $((640 * 1024))
+	xenstore-chmod "$memory/hotplug-max" n0 "r$domid"
+	guest_run b "insmod /run/cagma.ko"
+	expect 30 "b is live" is_live b || return
+	fill_slowly b 60 40000 || return
+	phase "  b has $(field b alloc_kib) KiB; $(parameter b clamped) targets were clamped"
+	at_least b alloc_kib $((250 * 1024)) || because "b has $(field b alloc_kib) KiB" || return
+	(($(parameter b clamped) == 0)) || because "its module has clamped a target" || return
+	empty b
+}
+
 # What the shell makes of the kernel's numbers, without swap and by a ratio of 25 %.
 test_P3_strict_overcommit_is_what_a_guest_needs() {
 	local module agent wanted
