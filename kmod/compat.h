@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What differs between the kernels this module is built for: 5.10, 6.1 and 6.12 are
- * tested, 7.2 is built for. CAGMA_HAS_* is what Kbuild has found in the kernel's
+ * tested, 7.2 and 7.3 built for. CAGMA_HAS_* is what Kbuild has found in the kernel's
  * headers; elsewhere a boundary of versions is where Linux changed.
  */
 #ifndef CAGMA_COMPAT_H
