@@ -32,6 +32,7 @@
 # make model      the shared page's protocol in Spin, and its mutants
 # make module     the guest module for the images' kernel
 # make test-dkms  dkms builds it too
+# make test-newest  it builds for the newest kernel that Debian has
 # make install    daemon, tools, simulator, unit file, settings unless there are some,
 #                 manual pages (DESTDIR, PREFIX, SYSCONFDIR)
 # make install-guest  in a guest without the module: the agent and its unit
@@ -79,7 +80,7 @@ XEN_LIBS := -lxenctrl -lxencall -lxengnttab -lxenevtchn -lxenstore -lxenvchan -l
 
 CORE_OBJS := $(CORE:%=$(BUILD)/obj/dom0/%.o)
 
-.PHONY: all check check-unit test test-dkms test-xen test-matrix test-cycles test-debug suites bench-latency bench-scale bench-pass bench-attacks bench-guest bench-growth bench-creates demo images base module lint model install install-guest install-dkms clean
+.PHONY: all check check-unit test test-dkms test-newest test-xen test-matrix test-cycles test-debug suites bench-latency bench-scale bench-pass bench-attacks bench-guest bench-growth bench-creates demo images base module lint model install install-guest install-dkms clean
 
 # The guest's agent; it has the daemon's clock, its lock and its notifications.
 AGENT := agent balloon channel event link print proc process
@@ -223,6 +224,14 @@ $(SERVER): $(BUILD)/obj/tests/hostile/server.o
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(AGENT_LIBS)
 
+# Memory that cannot be swapped out.
+PIN := $(BUILD)/guest/usr/bin/pin
+
+$(PIN): $(BUILD)/obj/tests/hostile/pin.o
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(CFLAGS) -static -o $@ $^
+
 module: base
 	$(Q)$(MAKE) --no-print-directory $(MODULE)
 
@@ -310,7 +319,7 @@ check: all sim
 -include $(wildcard $(CHECK)/*/*.d $(CHECK)/*/*/*.d)
 
 test-xen: packages-run suites $(ATTACK) $(HOST_TOOLS) $(BUILD)/bench/cagma-sim \
-		$(KEXEC) $(BUILD)/guest/usr/bin/collector-test
+		$(KEXEC) $(PIN) $(BUILD)/guest/usr/bin/collector-test
 	$(Q)$(MAKE) --no-print-directory $(COLLECTOR) $(BUILD)/tests/kernel.tar
 	$(Q)mkimage/images.sh guest
 	$(Q)tests/run.sh tests/hooks.sh tests/runner.sh tests/xen/run.sh
@@ -321,6 +330,10 @@ test-matrix: packages-run suites $(BUILD)/bench/cagma-sim
 # dkms itself, on the headers of the images' kernel.
 test-dkms: packages-dkms module
 	$(Q)tests/run.sh tests/dkms.sh
+
+# Not part of `make test`: what is the newest changes.
+test-newest:
+	$(Q)tests/run.sh tests/newest.sh
 
 test: packages-codegen packages-model packages-dkms
 	$(Q)tests/run.sh "$(MAKE) --no-print-directory check" \

@@ -5,6 +5,7 @@
 
 #include "agent.h"
 #include "clock.h"
+#include "least.h"
 #include "units.h"
 
 /* Near an emergency the kernel is looked at this often. */
@@ -56,11 +57,14 @@ static void fill_sample(const struct cagma_agent *agent, enum cagma_reason reaso
 	sample->mail_seq = agent->mail_seq;
 	sample->reaction_event = event->reaction_event;
 	sample->reaction_ns = event->reaction_ns;
-	sample->flags = agent->flags;
+	sample->flags |= agent->flags;
 	sample->time_ns = now_ns;
 	sample->offset_pages = agent->balloon.offset_pages;
 	sample->balloon_pages += agent->balloon.offset_pages;
 	sample->balloon_target_pages += agent->balloon.offset_pages;
+	if (sample->least_pages)
+		sample->least_pages = cagma_level(sample->least_pages +
+						  agent->balloon.offset_pages);
 }
 
 static void report(struct cagma_agent *agent, enum cagma_reason reason,

@@ -26,19 +26,37 @@ static int measure_offset(struct cagma_balloon *balloon,
 	    pages != target ||
 	    cagma_channel_read_pages(channel, "memory/target", &after) ||
 	    after != before || after < target ||
-	    after - target >= balloon->static_max_pages)
+	    after - target >= balloon->max_pages)
 		return -EAGAIN;
 	balloon->offset_pages = after - target;
+	return 0;
+}
+
+/*
+ * Where a guest begins with less than it may have, memory/static-max can be what it
+ * begins with; memory/hotplug-max, if there is one, is what memory can be added up to.
+ * What is no number says nothing, as to dom0.
+ */
+static int read_max(struct cagma_channel *channel, uint64_t *pages)
+{
+	uint64_t hotplug = 0;
+	int err = cagma_channel_read_pages(channel, "memory/static-max", pages);
+
+	if (err)
+		return err;
+	err = cagma_channel_read_pages(channel, "memory/hotplug-max", &hotplug);
+	if (err && err != -ENOENT && err != -EINVAL)
+		return err;
+	*pages = cagma_max(*pages, hotplug);
 	return 0;
 }
 
 int cagma_balloon_settle(struct cagma_balloon *balloon,
 			 struct cagma_channel *channel)
 {
-	int err = cagma_channel_read_pages(channel, "memory/static-max",
-					   &balloon->static_max_pages);
+	int err = read_max(channel, &balloon->max_pages);
 
-	if (err || balloon->static_max_pages < FLOOR_PAGES)
+	if (err || balloon->max_pages < FLOOR_PAGES)
 		return -EAGAIN;
 	if (balloon->is_settled)
 		return 0;
@@ -52,7 +70,7 @@ int cagma_balloon_apply(const struct cagma_balloon *balloon, uint64_t pages,
 			uint32_t *flags)
 {
 	uint64_t wanted = cagma_clamp(pages, FLOOR_PAGES,
-				      balloon->static_max_pages);
+				      balloon->max_pages);
 	uint64_t has, target;
 	int err;
 

@@ -8,7 +8,7 @@
 
 struct cagma_balloon {
 	const struct cagma_proc *proc;
-	uint64_t static_max_pages;
+	uint64_t max_pages;	/* the larger of static-max and hotplug-max */
 	/*
 	 * memory/target in xenstore less the driver's own count: fixed as long as
 	 * the kernel runs, so that it is measured once.
@@ -18,7 +18,7 @@ struct cagma_balloon {
 };
 
 /*
- * Finds static-max, and the offset if it isn't known yet. -EAGAIN while the balloon
+ * Finds the maximum, and the offset if it isn't known yet. -EAGAIN while the balloon
  * is moving, or while xenstore's numbers are none a guest could live with. Talks
  * to xenstore.
  */

@@ -35,17 +35,33 @@ bool cagma_event_is_near(struct cagma_event *event,
 		cagma_less(soon, 2 * fall) < event->threshold_pages);
 }
 
+/*
+ * Pages go to swap for many reasons, and want of memory is one of them: then little is
+ * available. When kswapd is at work for the whole guest, page cache in use isn't: the
+ * kernel has kept it and written out something else.
+ */
+static bool is_swap_event(const struct cagma_event *event,
+			  const struct cagma_view *view)
+{
+	uint64_t soon = soon_pages(view);
+
+	if (view->kswapd_work > event->kswapd_work)
+		soon = cagma_less(soon, view->sample.active_file_pages);
+	return view->sample.swap_out_pages > event->swap_out_pages &&
+	       soon < event->threshold_pages;
+}
+
 /* What happened since the last judgement; a counter that goes back is no news. */
 static enum cagma_reason find_reason(const struct cagma_event *event,
 				     const struct cagma_view *view)
 {
-	if (view->sample.swap_out_pages > event->swap_out_pages)
+	if (is_swap_event(event, view))
 		return CAGMA_REASON_SWAP;
 	if (soon_pages(view) >= event->threshold_pages)
 		return CAGMA_REASON_PERIODIC;
 	if (view->sample.direct_stalls > event->direct_stalls)
 		return CAGMA_REASON_DIRECT;
-	if (view->kswapd_runs > event->kswapd_runs)
+	if (view->kswapd_work > event->kswapd_work)
 		return CAGMA_REASON_KSWAPD;
 	return CAGMA_REASON_SAMPLER;
 }
@@ -75,7 +91,7 @@ enum cagma_reason cagma_event_judge(struct cagma_event *event,
 	}
 	event->swap_out_pages = view->sample.swap_out_pages;
 	event->direct_stalls = view->sample.direct_stalls;
-	event->kswapd_runs = view->kswapd_runs;
+	event->kswapd_work = view->kswapd_work;
 	if (reason != CAGMA_REASON_PERIODIC)
 		open_event(event, now_ns);
 	return reason;

@@ -23,7 +23,7 @@ struct cagma_event {
 	uint64_t soon_pages;		/* available before long, at the last look */
 	uint64_t swap_out_pages;	/* counters as they were judged last */
 	uint64_t direct_stalls;
-	uint64_t kswapd_runs;
+	uint64_t kswapd_work;
 };
 
 /*

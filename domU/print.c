@@ -28,6 +28,10 @@ void cagma_print_view(FILE *out, const struct cagma_view *view, bool has_pressur
 	PUT(sample, swap_in_pages);
 	PUT(sample, swap_out_pages);
 	PUT(sample, refault_pages);
+	PUT(sample, refault_file_pages);
+	PUT(sample, activate_file_pages);
+	PUT(sample, active_file_pages);
+	PUT(sample, least_pages);
 	PUT(sample, direct_stalls);
 	PUT(sample, balloon_pages);
 	PUT(sample, balloon_target_pages);

@@ -6,10 +6,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "least.h"
 #include "proc.h"
 #include "units.h"
 
 #define BALLOON		"sys/devices/system/xen_memory/xen_memory0/"
+#define OVERCOMMIT	"proc/sys/vm/overcommit_"
+#define OVERCOMMIT_NEVER	2
 /* /proc/vmstat has 5 KiB on Linux 6.12. */
 #define TEXT_BYTES	32768
 /*
@@ -27,10 +30,11 @@ struct word {
 
 struct meminfo {
 	uint64_t total, free, available, buffers, cached, anon, shmem, committed;
-	uint64_t swap_total, swap_free;
+	uint64_t swap_total, swap_free, active_file, evictable, commit_limit;
 };
 
 #define KIB(name, member)	{ name, offsetof(struct meminfo, member), false }
+#define MAYBE(name, member)	{ name, offsetof(struct meminfo, member), true }
 static const struct word meminfo_words[] = {
 	KIB("MemTotal", total),
 	KIB("MemFree", free),
@@ -42,15 +46,24 @@ static const struct word meminfo_words[] = {
 	KIB("Committed_AS", committed),
 	KIB("SwapTotal", swap_total),
 	KIB("SwapFree", swap_free),
+	/* What reclaim can drop or swap out. */
+	MAYBE("Active(anon)", evictable),
+	MAYBE("Inactive(anon)", evictable),
+	MAYBE("Active(file)", active_file),
+	MAYBE("Inactive(file)", evictable),
+	MAYBE("SReclaimable", evictable),
+	MAYBE("CommitLimit", commit_limit),
 };
 
 struct vmstat {
 	uint64_t swap_in, swap_out, refault, stalls, kswapd;
+	uint64_t refault_file, activate_file, isolated;
 };
 
 /*
  * What the kernel calls them has changed over time, and a kernel without swap
- * doesn't have all. A page in zswap's pool is swap traffic too.
+ * doesn't have all. A page in zswap's pool is swap traffic too. Before there were
+ * two of each, only file pages were counted as refaults.
  */
 #define COUNT(name, member)	{ name, offsetof(struct vmstat, member), true }
 static const struct word vmstat_words[] = {
@@ -58,15 +71,20 @@ static const struct word vmstat_words[] = {
 	COUNT("zswpin", swap_in),
 	COUNT("pswpout", swap_out),
 	COUNT("zswpout", swap_out),
-	COUNT("workingset_refault", refault),
+	COUNT("workingset_refault", refault_file),
 	COUNT("workingset_refault_anon", refault),
-	COUNT("workingset_refault_file", refault),
+	COUNT("workingset_refault_file", refault_file),
+	COUNT("workingset_activate", activate_file),
+	COUNT("workingset_activate_file", activate_file),
+	COUNT("nr_isolated_anon", isolated),
+	COUNT("nr_isolated_file", isolated),
 	COUNT("allocstall", stalls),
 	COUNT("allocstall_dma", stalls),
 	COUNT("allocstall_dma32", stalls),
 	COUNT("allocstall_normal", stalls),
 	COUNT("allocstall_movable", stalls),
 	COUNT("pageoutrun", kswapd),
+	COUNT("pgscan_kswapd", kswapd),
 };
 
 static const char *file_names[] = {
@@ -153,49 +171,57 @@ static int scan(const char *line, const struct word *words, size_t n, void *into
 	return missing ? -ENODATA : 0;
 }
 
+static void take_meminfo(const struct meminfo *kib, struct cagma_view *view)
+{
+	struct cagma_sample *sample = &view->sample;
+
+	sample->total_pages = cagma_kib_to_pages(kib->total);
+	sample->free_pages = cagma_kib_to_pages(kib->free);
+	sample->available_pages = cagma_kib_to_pages(kib->available);
+	sample->anon_pages = cagma_kib_to_pages(kib->anon);
+	sample->shmem_pages = cagma_kib_to_pages(kib->shmem);
+	sample->file_pages =
+		cagma_less(cagma_kib_to_pages(kib->cached) +
+			   cagma_kib_to_pages(kib->buffers), sample->shmem_pages);
+	sample->active_file_pages =
+		cagma_level(cagma_kib_to_pages(kib->active_file));
+	sample->committed_pages = cagma_kib_to_pages(kib->committed);
+	sample->swap_free_pages = cagma_kib_to_pages(kib->swap_free);
+	view->pressure.swap_total_pages = cagma_kib_to_pages(kib->swap_total);
+	sample->swap_total_pages = cagma_level(view->pressure.swap_total_pages);
+}
+
 static int read_meminfo(const struct cagma_proc *proc, char *text,
+			struct meminfo *kib)
+{
+	int err = read_text(proc->meminfo, text);
+
+	return err ? err : scan(text, meminfo_words,
+				sizeof(meminfo_words) / sizeof(*meminfo_words), kib);
+}
+
+static void take_vmstat(const struct vmstat *count, uint64_t unit_pages,
 			struct cagma_view *view)
 {
 	struct cagma_sample *sample = &view->sample;
-	struct meminfo kib = { 0 };
-	int err = read_text(proc->meminfo, text);
 
-	if (!err)
-		err = scan(text, meminfo_words,
-			   sizeof(meminfo_words) / sizeof(*meminfo_words), &kib);
-	if (err)
-		return err;
-	sample->total_pages = cagma_kib_to_pages(kib.total);
-	sample->free_pages = cagma_kib_to_pages(kib.free);
-	sample->available_pages = cagma_kib_to_pages(kib.available);
-	sample->anon_pages = cagma_kib_to_pages(kib.anon);
-	sample->shmem_pages = cagma_kib_to_pages(kib.shmem);
-	sample->file_pages =
-		cagma_less(cagma_kib_to_pages(kib.cached) +
-			   cagma_kib_to_pages(kib.buffers), sample->shmem_pages);
-	sample->committed_pages = cagma_kib_to_pages(kib.committed);
-	sample->swap_free_pages = cagma_kib_to_pages(kib.swap_free);
-	view->pressure.swap_total_pages = cagma_kib_to_pages(kib.swap_total);
-	return 0;
+	sample->swap_in_pages = count->swap_in * unit_pages;
+	sample->swap_out_pages = count->swap_out * unit_pages;
+	sample->refault_pages = (count->refault + count->refault_file) * unit_pages;
+	/* These wrap. */
+	sample->refault_file_pages = (uint32_t)(count->refault_file * unit_pages);
+	sample->activate_file_pages = (uint32_t)(count->activate_file * unit_pages);
+	sample->direct_stalls = count->stalls;
+	view->kswapd_work = count->kswapd;
 }
 
 static int read_vmstat(const struct cagma_proc *proc, char *text,
-		       struct cagma_view *view)
+		       struct vmstat *count)
 {
-	struct vmstat count = { 0 };
 	int err = read_text(proc->vmstat, text);
 
-	if (!err)
-		err = scan(text, vmstat_words,
-			   sizeof(vmstat_words) / sizeof(*vmstat_words), &count);
-	if (err)
-		return err;
-	view->sample.swap_in_pages = count.swap_in * proc->unit_pages;
-	view->sample.swap_out_pages = count.swap_out * proc->unit_pages;
-	view->sample.refault_pages = count.refault * proc->unit_pages;
-	view->sample.direct_stalls = count.stalls;
-	view->kswapd_runs = count.kswapd;
-	return 0;
+	return err ? err : scan(text, vmstat_words,
+				sizeof(vmstat_words) / sizeof(*vmstat_words), count);
 }
 
 /* "some avg10=0.00 avg60=0.00 avg300=0.00 total=US", and the same for "full". */
@@ -269,24 +295,81 @@ int cagma_proc_write_target(const struct cagma_proc *proc, uint64_t pages)
 	return written == n ? 0 : -EIO;
 }
 
+/* False: a kernel without this setting, or one that may not be read. */
+static bool read_setting(int fd, uint64_t *value)
+{
+	char text[32];
+	const char *s = text;
+	ssize_t n = fd < 0 ? -1 : pread(fd, text, sizeof(text) - 1, 0);
+
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	return !parse_number(&s, value) && *s == '\n';
+}
+
+/* Zero: what is committed does not depend on memory, or nobody knows. */
+static struct cagma_commit read_commit(const struct cagma_proc *proc,
+				       const struct meminfo *kib)
+{
+	struct cagma_commit commit = {
+		.limit_pages = cagma_kib_to_pages(kib->commit_limit),
+		.total_pages = cagma_kib_to_pages(kib->total),
+	};
+	uint64_t policy, kbytes, ratio;
+
+	if (read_setting(proc->overcommit_memory, &policy) &&
+	    policy == OVERCOMMIT_NEVER &&
+	    read_setting(proc->overcommit_kbytes, &kbytes) && !kbytes &&
+	    read_setting(proc->overcommit_ratio, &ratio) && ratio <= INT32_MAX)
+		commit.ratio_percent = (uint32_t)ratio;
+	return commit;
+}
+
+/* The larger of what is known of it. The balloon has been read. */
+static uint32_t least_pages(const struct cagma_proc *proc,
+			    const struct meminfo *kib, const struct vmstat *count,
+			    const struct cagma_sample *sample)
+{
+	const struct cagma_commit commit = read_commit(proc, kib);
+	uint64_t evictable = cagma_kib_to_pages(kib->evictable + kib->active_file);
+	uint64_t least = cagma_least_of_commit(&commit, sample->balloon_pages,
+					       sample->total_pages,
+					       sample->committed_pages);
+
+	/* Old kernels say less; no kernel has nothing of it. */
+	if (evictable)
+		least = cagma_max(least, cagma_least_of_reclaim(
+				  sample->balloon_pages, sample->free_pages,
+				  evictable + count->isolated * proc->unit_pages));
+	return cagma_level(least);
+}
+
 int cagma_proc_read(const struct cagma_proc *proc, struct cagma_view *view)
 {
 	static char text[TEXT_BYTES];
+	struct cagma_sample *sample = &view->sample;
 	uint64_t pages = 0, target_pages = 0;
+	struct meminfo kib = { 0 };
+	struct vmstat count = { 0 };
 	int err;
 
 	memset(view, 0, sizeof(*view));
-	err = read_meminfo(proc, text, view);
+	err = read_meminfo(proc, text, &kib);
 	if (!err)
-		err = read_vmstat(proc, text, view);
+		err = read_vmstat(proc, text, &count);
 	if (!err)
 		err = read_pressure(proc, text, view);
 	if (!err)
 		err = cagma_proc_read_balloon(proc, &pages, &target_pages);
 	if (err)
 		return err;
-	view->sample.balloon_pages = pages;
-	view->sample.balloon_target_pages = target_pages;
+	take_meminfo(&kib, view);
+	take_vmstat(&count, proc->unit_pages, view);
+	sample->balloon_pages = pages;
+	sample->balloon_target_pages = target_pages;
+	sample->least_pages = least_pages(proc, &kib, &count, sample);
+	sample->flags = CAGMA_SAMPLE_DETAILED;
 	return 0;
 }
 
@@ -327,6 +410,23 @@ bool cagma_proc_says(int root, const char *file, const char *word)
 	return !strcmp(text, word);
 }
 
+/* Not in every kernel; the first isn't in one that was booted with psi=0 either. */
+static void open_what_there_is(struct cagma_proc *proc)
+{
+	const struct {
+		int *fd;
+		const char *name;
+	} all[] = {
+		{ &proc->pressure, "proc/pressure/memory" },
+		{ &proc->overcommit_memory, OVERCOMMIT "memory" },
+		{ &proc->overcommit_kbytes, OVERCOMMIT "kbytes" },
+		{ &proc->overcommit_ratio, OVERCOMMIT "ratio" },
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		*all[i].fd = openat(proc->root, all[i].name, O_RDONLY | O_CLOEXEC);
+}
+
 int cagma_proc_open(struct cagma_proc *proc, const char *root, bool writable,
 		    const char **failed)
 {
@@ -334,7 +434,7 @@ int cagma_proc_open(struct cagma_proc *proc, const char *root, bool writable,
 		       &proc->target_kb };
 	int err;
 
-	*proc = (struct cagma_proc){ -1, -1, -1, -1, -1, -1,
+	*proc = (struct cagma_proc){ -1, -1, -1, -1, -1, -1, -1, -1, -1,
 		(uint64_t)sysconf(_SC_PAGESIZE) / CAGMA_PAGE_BYTES };
 	*failed = root;
 	proc->root = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -352,16 +452,15 @@ int cagma_proc_open(struct cagma_proc *proc, const char *root, bool writable,
 			return err;
 		}
 	}
-	/* A kernel without it, or booted with psi=0. */
-	proc->pressure = openat(proc->root, "proc/pressure/memory",
-				O_RDONLY | O_CLOEXEC);
+	open_what_there_is(proc);
 	return 0;
 }
 
 void cagma_proc_close(struct cagma_proc *proc)
 {
-	int fds[] = { proc->root, proc->meminfo, proc->vmstat, proc->pressure,
-		      proc->current_kb, proc->target_kb };
+	int fds[] = { proc->root, proc->meminfo, proc->vmstat, proc->current_kb,
+		      proc->target_kb, proc->pressure, proc->overcommit_memory,
+		      proc->overcommit_kbytes, proc->overcommit_ratio };
 
 	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++) {
 		if (fds[i] >= 0)

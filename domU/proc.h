@@ -15,9 +15,12 @@ struct cagma_proc {
 	int root;		/* directory below which proc and sys are */
 	int meminfo;
 	int vmstat;
-	int pressure;		/* -1: this kernel has no pressure totals */
 	int current_kb;		/* of the balloon */
 	int target_kb;
+	int pressure;		/* -1: this kernel has no pressure totals */
+	int overcommit_memory;	/* -1: nor one of these settings */
+	int overcommit_kbytes;
+	int overcommit_ratio;
 	uint64_t unit_pages;	/* of 4 KiB in a page of this kernel */
 };
 
@@ -25,7 +28,7 @@ struct cagma_proc {
 struct cagma_view {
 	struct cagma_sample sample;	/* memory alone; balloon as it counts itself */
 	struct cagma_pressure pressure;
-	uint64_t kswapd_runs;		/* counter */
+	uint64_t kswapd_work;		/* counter: its runs, and what it looks at */
 };
 
 /*

@@ -42,26 +42,45 @@ unsigned long cagma_balloon_incoming_pages(void)
 static int read_pages(const char *node, unsigned long *pages)
 {
 	unsigned long long kib;
+	int n = xenbus_scanf(XBT_NIL, "memory", node, "%llu", &kib);
 
-	if (xenbus_scanf(XBT_NIL, "memory", node, "%llu", &kib) != 1)
-		return -ENOENT;
+	if (n != 1)
+		return n < 0 ? n : -ERANGE;
 	*pages = kib >> (PAGE_SHIFT - 10);
 	return 0;
 }
 
 /*
- * Finds static-max and the offset. -EAGAIN while the balloon is moving: the
+ * Where a guest begins with less than it may have, memory/static-max can be what it
+ * begins with; memory/hotplug-max, if there is one, is what memory can be added up to.
+ * What is no number says nothing, as to dom0.
+ */
+static int read_max(unsigned long *pages)
+{
+	unsigned long hotplug = 0;
+	int err = read_pages("static-max", pages);
+
+	if (err)
+		return err;
+	err = read_pages("hotplug-max", &hotplug);
+	if (err && err != -ENOENT && err != -ERANGE)
+		return err;
+	*pages = max(*pages, hotplug);
+	return 0;
+}
+
+/*
+ * Finds the maximum and the offset. -EAGAIN while the balloon is moving: the
  * offset is memory/target less the balloon's target when neither changes,
- * read twice around the balloon's to see that; or while there is no static-max
+ * read twice around the balloon's to see that; or while there is no maximum
  * that a guest could live with. Sleeps in xenbus.
  */
 int cagma_balloon_settle(void)
 {
 	unsigned long before, after, target;
 
-	if (read_pages("static-max", &cagma.static_max_pages) ||
-	    read_pages("target", &before) ||
-	    cagma.static_max_pages < FLOOR_PAGES)
+	if (read_max(&cagma.max_pages) || read_pages("target", &before) ||
+	    cagma.max_pages < FLOOR_PAGES)
 		return -EAGAIN;
 	if (xen_pv_domain())
 		return 0;
@@ -78,7 +97,7 @@ static void set_target(u64 pages)
 {
 	u64 wanted = pages;
 
-	pages = clamp_t(u64, pages, FLOOR_PAGES, cagma.static_max_pages);
+	pages = clamp_t(u64, pages, FLOOR_PAGES, cagma.max_pages);
 	if (pages != wanted) {
 		cagma.sample_flags |= CAGMA_SAMPLE_CLAMPED;
 		cagma_stats.clamped++;

@@ -8,11 +8,21 @@
 #include <linux/types.h>
 #include <linux/spinlock.h>
 #include <linux/timer.h>
+#include <linux/vmstat.h>
 #include <linux/workqueue.h>
 #include <xen/grant_table.h>
 #include <xen/interface/event_channel.h>
 
+#include "least.h"
 #include "sync.h"
+
+/* What the kernel says only as text: as it was when procfs.c last looked. */
+struct cagma_facts {
+	bool known;
+	u64 swap_total_pages;
+	long swap_free_pages;		/* at that time */
+	struct cagma_commit commit;
+};
 
 /* What dom0 is offered. */
 struct cagma_link {
@@ -59,9 +69,13 @@ struct cagma {
 	unsigned long seen_pages;	/* what it had at the last look */
 	unsigned long next_section;	/* not before, in jiffies */
 
+	/* procfs.c */
+	struct cagma_facts facts;
+	unsigned long next_facts;	/* not before, in jiffies */
+
 	/* balloon.c, fixed before the first offer. */
 	unsigned long offset_pages;
-	unsigned long static_max_pages;
+	unsigned long max_pages;	/* the larger of static-max and hotplug-max */
 };
 
 extern struct cagma cagma;
@@ -83,7 +97,10 @@ struct cagma_stats {
 
 extern struct cagma_stats cagma_stats;
 
-/* counters.c: fills all memory counters of a sample; any context but NMI. */
+/*
+ * counters.c: fills all memory counters of a sample; any context but NMI. Caller holds
+ * cagma.lock.
+ */
 void cagma_counters_read(struct cagma_sample *sample);
 
 /* Linux's estimate is below 0 when the reserves are in use. Any context but NMI. */
@@ -91,6 +108,16 @@ static inline unsigned long cagma_available_pages(void)
 {
 	return max(si_mem_available(), 0L);
 }
+
+/* Page cache in use, which reclaim takes last. Any context. */
+static inline unsigned long cagma_active_file_pages(void)
+{
+	return global_node_page_state(NR_ACTIVE_FILE);
+}
+
+/* procfs.c: looks again if it is time to, later; undone by cagma_procfs_exit(). */
+void cagma_procfs_look(void);
+void cagma_procfs_exit(void);
 
 /* publish.c */
 void cagma_publish(enum cagma_reason reason);

@@ -3,6 +3,7 @@
  * The guest kernel's own counters, gathered without locks, sleep or
  * allocation, so that a reclaim hook may call this as well as the sampler.
  */
+#include <linux/kernel.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/swap.h>
@@ -60,6 +61,47 @@ static u64 file_pages(u64 shmem)
 	return cached > other ? cached - other : 0;
 }
 
+/* What reclaim can drop or swap out, however much swap there is. */
+static u64 evictable_pages(void)
+{
+	static const enum node_stat_item items[] = {
+		NR_ACTIVE_ANON, NR_INACTIVE_ANON, NR_ISOLATED_ANON,
+		NR_ACTIVE_FILE, NR_INACTIVE_FILE, NR_ISOLATED_FILE,
+		NR_KERNEL_MISC_RECLAIMABLE,
+	};
+	u64 sum = global_node_page_state_pages(NR_SLAB_RECLAIMABLE_B);
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(items); i++)
+		sum += global_node_page_state(items[i]);
+	return sum;
+}
+
+/* Swap space may have come or gone since somebody looked. */
+static void details_read(struct cagma_sample *sample)
+{
+	const struct cagma_facts *facts = &cagma.facts;
+	u64 least = cagma_least_of_reclaim(sample->balloon_pages,
+					   sample->free_pages,
+					   evictable_pages());
+
+	if (!facts->known)
+		return;
+	sample->flags |= CAGMA_SAMPLE_DETAILED;
+	sample->least_pages = cagma_level(
+		max(least, cagma_least_of_commit(&facts->commit,
+						 sample->balloon_pages,
+						 sample->total_pages,
+						 sample->committed_pages)));
+	sample->swap_total_pages = cagma_level(max(facts->swap_total_pages,
+						   sample->swap_free_pages));
+	sample->refault_file_pages =
+		global_node_page_state(WORKINGSET_REFAULT_FILE);
+	sample->activate_file_pages =
+		global_node_page_state(WORKINGSET_ACTIVATE_FILE);
+	sample->active_file_pages = cagma_level(cagma_active_file_pages());
+}
+
 void cagma_counters_read(struct cagma_sample *sample)
 {
 	events_read(sample);
@@ -77,4 +119,5 @@ void cagma_counters_read(struct cagma_sample *sample)
 	sample->balloon_pages = cagma_balloon_pages();
 	sample->balloon_target_pages = cagma_balloon_target_pages();
 	sample->offset_pages = cagma.offset_pages;
+	details_read(sample);
 }

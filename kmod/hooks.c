@@ -26,7 +26,19 @@ static void on_direct_reclaim(void *data, int order, gfp_t gfp_flags)
 	cagma_raise(CAGMA_REASON_DIRECT);
 }
 
-/* The paper's "swapping event"; file pages written back are no such thing. */
+static void on_direct_reclaim_of(void *data, gfp_t gfp_flags, int order,
+				 struct mem_cgroup *memcg)
+{
+	cagma_raise(CAGMA_REASON_DIRECT);
+}
+
+#define ON_DIRECT_RECLAIM \
+	cagma_begin_probe(on_direct_reclaim, on_direct_reclaim_of)
+
+/*
+ * The paper's "swapping event", if memory is short; file pages written back are no
+ * such thing.
+ */
 static void on_write(void *data, cagma_folio *folio)
 {
 	if (cagma_is_swapbacked(folio))
@@ -39,7 +51,7 @@ static struct hook {
 	struct tracepoint *tracepoint;	/* set while the probe is attached */
 } hooks[] = {
 	{ "mm_vmscan_wakeup_kswapd", on_wakeup_kswapd },
-	{ "mm_vmscan_direct_reclaim_begin", on_direct_reclaim },
+	{ "mm_vmscan_direct_reclaim_begin", ON_DIRECT_RECLAIM },
 	{ __stringify(CAGMA_TRACE_WRITE), on_write },
 };
 
@@ -48,7 +60,7 @@ static inline void check_types(void)
 {
 	check_trace_callback_type_mm_vmscan_wakeup_kswapd(on_wakeup_kswapd);
 	check_trace_callback_type_mm_vmscan_direct_reclaim_begin(
-		on_direct_reclaim);
+		ON_DIRECT_RECLAIM);
 	CONCATENATE(check_trace_callback_type_, CAGMA_TRACE_WRITE)(on_write);
 }
 

@@ -69,7 +69,7 @@ static bool is_calm(unsigned long pages)
 static bool wants_section(unsigned long pages)
 {
 	return !has_frames() && !xen_initial_domain() &&
-	       pages + cagma.offset_pages < cagma.static_max_pages &&
+	       pages + cagma.offset_pages < cagma.max_pages &&
 	       time_after_eq(jiffies, cagma.next_section) && is_calm(pages);
 }
 

@@ -6,11 +6,10 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/module.h>
-#include <linux/notifier.h>
 #include <xen/xen.h>
-#include <xen/xen-ops.h>
 
 #include "cagma.h"
+#include "compat.h"
 
 struct cagma cagma;
 struct cagma_stats cagma_stats;
@@ -52,6 +51,25 @@ static const struct kernel_param_ops raise_ops = { .set = raise_set };
 
 module_param_cb(raise, &raise_ops, NULL, 0200);
 MODULE_PARM_DESC(raise, "write anything: ask dom0 at once, as if memory were short");
+
+/* What dom0 is told, whether or not it is there. */
+static int least_get(char *buffer, const struct kernel_param *kp)
+{
+	struct cagma_sample sample = {};
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&cagma.lock, flags);
+	cagma_counters_read(&sample);
+	raw_spin_unlock_irqrestore(&cagma.lock, flags);
+	if (!(sample.flags & CAGMA_SAMPLE_DETAILED))
+		return -EAGAIN;
+	return scnprintf(buffer, PAGE_SIZE, "%u\n", sample.least_pages);
+}
+
+static const struct kernel_param_ops least_ops = { .get = least_get };
+
+module_param_cb(least_pages, &least_ops, NULL, 0444);
+MODULE_PARM_DESC(least_pages, "read-only: what this guest can't do without, as memory/target counts");
 
 #define CAGMA_STAT(name, text) \
 	module_param_named(name, cagma_stats.name, ulong, 0444); \
@@ -113,6 +131,7 @@ static void sampler(struct timer_list *timer)
 		cagma_offer_repair();
 	else if (time_after_eq(jiffies, READ_ONCE(cagma.next_offer)))
 		queue_work(cagma.wq, &cagma.offer);
+	cagma_procfs_look();
 	cagma_mail_poll();
 	cagma_publish(CAGMA_REASON_PERIODIC);
 	cagma_raise(CAGMA_REASON_SAMPLER);
@@ -124,15 +143,13 @@ static void sampler(struct timer_list *timer)
  * Runs while devices and xenstore are still asleep, and whether the guest woke up
  * in another domain or never left: what has to be done is left to the sampler.
  */
-static int on_resume(struct notifier_block *block, unsigned long unused,
-		     void *data)
+static void on_resume(CAGMA_SYSCORE_ARGS)
 {
 	cagma_offer_lose();
 	mod_timer(&cagma.sampler, jiffies);
-	return NOTIFY_OK;
 }
 
-static struct notifier_block resume_block = { .notifier_call = on_resume };
+CAGMA_SYSCORE(resume, on_resume);
 
 static int __init cagma_init(void)
 {
@@ -143,6 +160,7 @@ static int __init cagma_init(void)
 	raw_spin_lock_init(&cagma.lock);
 	cagma.next_offer = jiffies;
 	cagma.next_raise = jiffies;
+	cagma.next_facts = jiffies;
 	INIT_WORK(&cagma.offer, offer);
 	timer_setup(&cagma.sampler, sampler, 0);
 	/* Frozen from before a suspend until interrupts are resumed. */
@@ -162,7 +180,7 @@ static int __init cagma_init(void)
 	err = cagma_hotplug_init();
 	if (err)
 		goto err_oom;
-	xen_resume_notifier_register(&resume_block);
+	cagma_syscore_register(&resume);
 	mod_timer(&cagma.sampler, jiffies);
 	return 0;
 
@@ -185,9 +203,10 @@ static void __exit cagma_exit(void)
 {
 	cagma_oom_exit();
 	cagma_hooks_exit();
-	xen_resume_notifier_unregister(&resume_block);
+	cagma_syscore_unregister(&resume);
 	cagma_hotplug_exit();
-	del_timer_sync(&cagma.sampler);
+	cagma_timer_stop(&cagma.sampler);
+	cagma_procfs_exit();
 	cagma_hotplug_restore();
 	cancel_work_sync(&cagma.offer);
 	cagma_offer_withdraw();

@@ -8,6 +8,7 @@
 #include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
+#include <linux/swap.h>
 #include <linux/ktime.h>
 #include <xen/events.h>
 
@@ -52,12 +53,19 @@ void cagma_publish(enum cagma_reason reason)
 /*
  * Memory that was granted and is still on its way counts as available: the
  * shortage it answers must not be reported again while the balloon works.
+ *
+ * Pages go to swap for many reasons, and want of memory is one of them: not a cgroup
+ * at its own limit, MADV_PAGEOUT, or swap space that is memory. kswapd works for the
+ * whole guest alone. If it writes a page out, page cache in use doesn't count as
+ * available: the kernel has kept it and taken that page.
  */
-static bool is_short(void)
+static bool is_short(enum cagma_reason reason)
 {
 	unsigned long soon = cagma_available_pages() +
 			     cagma_balloon_incoming_pages();
 
+	if (reason == CAGMA_REASON_SWAP && current_is_kswapd())
+		soon -= min(soon, cagma_active_file_pages());
 	return soon < READ_ONCE(cagma.threshold_pages);
 }
 
@@ -125,9 +133,7 @@ void cagma_raise(enum cagma_reason reason)
 {
 	unsigned long flags;
 
-	if (!is_due())
-		return;
-	if (reason != CAGMA_REASON_SWAP && !is_short())
+	if (!is_due() || !is_short(reason))
 		return;
 
 	raw_spin_lock_irqsave(&cagma.lock, flags);

@@ -118,6 +118,7 @@ static int __init cost_init(void)
 	if (!tracepoint)
 		return -ENOENT;
 	raw_spin_lock_init(&cagma.lock);
+	cagma.facts.known = true;
 	cagma.link.page = (void *)get_zeroed_page(GFP_KERNEL);
 	return cagma.link.page ? 0 : -ENOMEM;
 }

@@ -626,7 +626,7 @@ static void test_order_is_applied_and_acknowledged(void **state)
 	assert_true(hear_sample(&report));
 	assert_int_equal(report.sample.reason, CAGMA_REASON_APPLIED);
 	assert_int_equal(report.sample.mail_seq, 1);
-	assert_int_equal(report.sample.flags, 0);
+	assert_int_equal(report.sample.flags, CAGMA_SAMPLE_DETAILED);
 	assert_int_equal(report.sample.balloon_target_pages, 90000);
 	assert_int_equal(report.sample.balloon_pages, 102400);
 }
@@ -642,6 +642,8 @@ static void test_offset_is_taken_off_and_put_on(void **state)
 	hear_last(&report);
 	assert_int_equal(report.sample.offset_pages, 97);
 	assert_int_equal(report.sample.balloon_pages, 102400);
+	/* As memory/target counts, too. */
+	assert_int_equal(report.sample.least_pages, 39000);
 	tell(90000, 0, 0);
 	assert_int_equal(fake_tree_target_pages(), 90000 - 97);
 	hear_last(&report);
@@ -668,7 +670,36 @@ static void test_D1_targets_are_clamped(void **state)
 		assert_int_equal(fake_tree_target_pages(), all[i].set);
 		assert_true(hear_last(&report));
 		assert_int_equal(report.sample.flags,
-				 all[i].clamped ? CAGMA_SAMPLE_CLAMPED : 0);
+				 CAGMA_SAMPLE_DETAILED |
+				 (all[i].clamped ? CAGMA_SAMPLE_CLAMPED : 0));
+	}
+}
+
+/* Qubes' guests begin with static-max and may have hotplug-max. */
+static void test_N6_agent_goes_up_to_hotplug_max(void **state)
+{
+	static const struct {
+		const char *hotplug;
+		uint64_t set;
+	} all[] = {
+		{ "2097152", 400000 }, { "1200000", 300000 },
+		/* It allows no less than the other one. */
+		{ "524288", 262144 }, { "0", 262144 },
+		/* These say nothing. */
+		{ "", 262144 }, { "lots", 262144 }, { "-1", 262144 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		fake_xenstore_write("memory/hotplug-max", all[i].hotplug);
+		connect();
+		seq = 0;
+		tell(400000, 0, 0);
+		assert_int_equal(fake_tree_target_pages(), all[i].set);
+		fake_client_close(dom0);
+		dom0 = NULL;
+		turn();
+		fake_clock_advance(40 * S);
 	}
 }
 
@@ -693,13 +724,14 @@ static void test_C7_D10_unknown_request_refuses_the_mail(void **state)
 	tell(90000, 0, 1u << 31);
 	assert_int_equal(fake_tree_target_pages(), TARGET);
 	assert_true(hear_last(&report));
-	assert_int_equal(report.sample.flags, CAGMA_SAMPLE_REFUSED);
+	assert_int_equal(report.sample.flags,
+			 CAGMA_SAMPLE_REFUSED | CAGMA_SAMPLE_DETAILED);
 	assert_int_equal(report.sample.reason, CAGMA_REASON_PERIODIC);
 	assert_int_equal(report.sample.mail_seq, 2);
 	tell(90000, 0, 0);
 	assert_int_equal(fake_tree_target_pages(), 90000);
 	hear_last(&report);
-	assert_int_equal(report.sample.flags, 0);
+	assert_int_equal(report.sample.flags, CAGMA_SAMPLE_DETAILED);
 }
 
 static void test_order_without_a_number_or_twice_is_none(void **state)
@@ -842,7 +874,7 @@ static void test_sample_goes_out_every_period(void **state)
 	assert_int_equal(n, 20);
 	assert_int_equal(report.sample.available_pages, PLENTY);
 	assert_int_equal(report.pressure.swap_total_pages, 65535);
-	assert_int_equal(report.sample.flags & CAGMA_SAMPLE_DETAILED, 0);
+	assert_int_equal(report.sample.least_pages, 39000);
 }
 
 static void test_nothing_is_allocated_once_it_is_up(void **state)
@@ -974,20 +1006,30 @@ static void test_request_without_dom0_is_in_vain(void **state)
 
 static void test_reasons_are_those_of_the_hooks(void **state)
 {
-	static const struct {
-		uint64_t available, out, stalls, runs;
+	/* As fake_tree.c has them; less of them than of available memory is free. */
+	const uint64_t in_use = 6000;
+	const struct {
+		uint64_t available, out, stalls, work;
 		uint32_t reason;
 	} all[] = {
 		{ SHORT, 0, 0, 0, CAGMA_REASON_SAMPLER },
 		{ SHORT, 0, 0, 1, CAGMA_REASON_KSWAPD },
 		{ SHORT, 0, 1, 1, CAGMA_REASON_DIRECT },
 		{ SHORT, 1, 1, 1, CAGMA_REASON_SWAP },
-		/* Swapping is an emergency whatever is available; nothing else is. */
-		{ PLENTY, 1, 0, 0, CAGMA_REASON_SWAP },
+		{ SHORT, 1, 0, 0, CAGMA_REASON_SWAP },
 		{ PLENTY, 0, 1, 1, CAGMA_REASON_PERIODIC },
 		{ PLENTY, 0, 0, 0, CAGMA_REASON_PERIODIC },
+		/* By a cgroup at its limit, on its own, or while kswapd is at work. */
+		{ PLENTY, 9999, 0, 0, CAGMA_REASON_PERIODIC },
+		{ PLENTY, 9999, 9999, 9999, CAGMA_REASON_PERIODIC },
+		{ THRESHOLD, 9999, 9999, 0, CAGMA_REASON_PERIODIC },
+		/* By kswapd, which has left the cache that is in use. */
+		{ THRESHOLD + in_use - 1, 1, 0, 1, CAGMA_REASON_SWAP },
+		{ THRESHOLD + in_use, 1, 0, 1, CAGMA_REASON_PERIODIC },
+		{ THRESHOLD + in_use - 1, 1, 0, 0, CAGMA_REASON_PERIODIC },
+		{ THRESHOLD + in_use - 1, 0, 0, 1, CAGMA_REASON_PERIODIC },
 	};
-	uint64_t out = 0, stalls = 0, runs = 0;
+	uint64_t out = 0, stalls = 0, work = 0;
 	struct cagma_report report;
 
 	(void)state;
@@ -1001,13 +1043,38 @@ static void test_reasons_are_those_of_the_hooks(void **state)
 		assert_int_equal(report.sample.event, 0);
 		fake_tree_memory(all[i].available);
 		fake_tree_events(out += all[i].out, stalls += all[i].stalls,
-				 runs += all[i].runs);
+				 work += all[i].work);
 		cagma_agent_turn(&agent, true);
 		run(100 * MS);
 		assert_true(hear_sample(&report));
 		if (report.sample.reason != all[i].reason)
 			fail_msg("case %zu: reason %u", i, report.sample.reason);
 	}
+}
+
+/* A container that swaps all day long, with the pressure trigger that comes with it. */
+static void test_P1_swap_traffic_beside_free_memory_wakes_nobody(void **state)
+{
+	struct cagma_report report;
+	unsigned int before;
+
+	(void)state;
+	attach();
+	run(200 * MS);
+	hear_last(&report);
+	before = fake_devices_notifications();
+	for (uint64_t i = 1; i <= 500; i++) {
+		fake_tree_events(1000 * i, 100 * i, 0);
+		fake_clock_advance(20 * MS);
+		cagma_agent_turn(&agent, true);
+		if (hear_last(&report))
+			assert_int_equal(report.sample.event, 0);
+	}
+	run(200 * MS);
+	assert_true(hear_last(&report));
+	assert_int_equal(report.sample.swap_out_pages, 500000);
+	assert_int_equal(agent.event.number, 0);
+	assert_int_equal(fake_devices_notifications(), before);
 }
 
 static void test_memory_on_its_way_is_no_shortage(void **state)
@@ -1060,8 +1127,9 @@ static void test_what_comes_too_soon_is_told_later(void **state)
 	fake_tree_memory(SHORT);
 	cagma_agent_turn(&agent, true);
 	tell(TARGET, 1, 0);
-	fake_tree_memory(PLENTY);
-	fake_tree_events(1, 0, 0);
+	/* By kswapd, which has left cache in use. */
+	fake_tree_memory(THRESHOLD + 1000);
+	fake_tree_events(1, 0, 1);
 	fake_clock_advance(5 * MS);
 	cagma_agent_turn(&agent, true);
 	hear_last(&report);
@@ -1250,7 +1318,8 @@ static void test_G30_agent_takes_over_when_the_module_goes(void **state)
 	hear_last(&report);
 	/* What happened under the module is no news. */
 	assert_int_equal(report.sample.event, 0);
-	fake_tree_events(101, 100, 100);
+	fake_tree_memory(THRESHOLD + 1000);
+	fake_tree_events(101, 100, 101);
 	run(100 * MS);
 	hear_last(&report);
 	assert_int_equal(report.sample.event, 1);
@@ -1345,6 +1414,7 @@ int main(void)
 		TEST(test_order_is_applied_and_acknowledged),
 		TEST(test_offset_is_taken_off_and_put_on),
 		TEST(test_D1_targets_are_clamped),
+		TEST(test_N6_agent_goes_up_to_hotplug_max),
 		TEST(test_floor_holds_below_the_offset_too),
 		TEST(test_C7_D10_unknown_request_refuses_the_mail),
 		TEST(test_order_without_a_number_or_twice_is_none),
@@ -1362,6 +1432,7 @@ int main(void)
 		TEST(test_request_is_told_at_once),
 		TEST(test_request_without_dom0_is_in_vain),
 		TEST(test_reasons_are_those_of_the_hooks),
+		TEST(test_P1_swap_traffic_beside_free_memory_wakes_nobody),
 		TEST(test_memory_on_its_way_is_no_shortage),
 		TEST(test_one_emergency_is_open_and_reminded_of),
 		TEST(test_what_comes_too_soon_is_told_later),

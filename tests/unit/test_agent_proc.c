@@ -66,12 +66,19 @@ static void test_every_number_is_where_it_belongs(void **state)
 	assert_int_equal(view.sample.swap_out_pages, 77);
 	assert_int_equal(view.sample.refault_pages, 30);
 	assert_int_equal(view.sample.direct_stalls, 5);
+	assert_int_equal(view.sample.flags, CAGMA_SAMPLE_DETAILED);
+	assert_int_equal(view.sample.swap_total_pages, 65535);
+	assert_int_equal(view.sample.refault_file_pages, 20);
+	assert_int_equal(view.sample.activate_file_pages, 8);
+	assert_int_equal(view.sample.active_file_pages, 6000);
+	/* Without what is free, on the four lists, on its way from one, or slab. */
+	assert_int_equal(view.sample.least_pages, 99000 - 25000 - 36000 - 400 - 2000);
 	assert_int_equal(view.sample.balloon_pages, 99000);
 	assert_int_equal(view.sample.balloon_target_pages, 98000);
 	assert_int_equal(view.pressure.swap_total_pages, 65535);
 	assert_int_equal(view.pressure.some_us, 1234);
 	assert_int_equal(view.pressure.full_us, 567);
-	assert_int_equal(view.kswapd_runs, 9);
+	assert_int_equal(view.kswapd_work, 9);
 	/* It is dom0's and the link's business. */
 	assert_int_equal(view.sample.event + view.sample.mail_seq +
 			 view.sample.offset_pages, 0);
@@ -82,19 +89,25 @@ static void test_kernels_of_all_ages_are_read(void **state)
 {
 	static const struct {
 		const char *vmstat;
-		uint64_t in, out, refaults, stalls, runs;
+		uint64_t in, out, refaults, stalls, work, file, activated;
 	} all[] = {
 		{ "pswpin 1\npswpout 2\nallocstall 3\npageoutrun 4\n"
-		  "workingset_refault 5\n", 1, 2, 5, 3, 4 },
+		  "workingset_refault 5\nworkingset_activate 3\n",
+		  1, 2, 5, 3, 4, 5, 3 },
 		{ "pswpin 1\npswpout 2\nallocstall_dma 10\nallocstall_dma32 20\n"
 		  "allocstall_normal 30\nallocstall_movable 40\npageoutrun 4\n"
 		  "workingset_refault_anon 5\nworkingset_refault_file 6\n"
-		  "workingset_activate_anon 100\n", 1, 2, 11, 100, 4 },
+		  "workingset_activate_anon 100\nworkingset_activate_file 2\n"
+		  "pgscan_kswapd 30\n", 1, 2, 11, 100, 34, 6, 2 },
 		{ "pswpin 1\npswpout 2\nzswpin 1000\nzswpout 2000\nzswpwb 7\n"
 		  "allocstall_normal 1\nallocstall_device 9\npageoutrun 0\n",
-		  1001, 2002, 0, 1, 0 },
+		  1001, 2002, 0, 1, 0, 0, 0 },
+		/* These two wrap. */
+		{ "workingset_refault_file 4294967301\n"
+		  "workingset_activate_file 8589934599\n",
+		  0, 0, 4294967301, 0, 0, 5, 7 },
 		/* Without CONFIG_SWAP, and without anything. */
-		{ "nr_free_pages 5\n", 0, 0, 0, 0, 0 },
+		{ "nr_free_pages 5\n", 0, 0, 0, 0, 0, 0, 0 },
 	};
 
 	(void)state;
@@ -105,7 +118,9 @@ static void test_kernels_of_all_ages_are_read(void **state)
 		assert_int_equal(view.sample.swap_out_pages, all[i].out);
 		assert_int_equal(view.sample.refault_pages, all[i].refaults);
 		assert_int_equal(view.sample.direct_stalls, all[i].stalls);
-		assert_int_equal(view.kswapd_runs, all[i].runs);
+		assert_int_equal(view.kswapd_work, all[i].work);
+		assert_int_equal(view.sample.refault_file_pages, all[i].file);
+		assert_int_equal(view.sample.activate_file_pages, all[i].activated);
 	}
 }
 
@@ -132,6 +147,124 @@ static void test_pages_of_64_kib_are_16_of_4(void **state)
 	/* KiB are KiB, and a stall is no page. */
 	assert_int_equal(view.sample.total_pages, 100000);
 	assert_int_equal(view.sample.direct_stalls, 5);
+}
+
+static uint64_t least(void)
+{
+	assert_int_equal(cagma_proc_read(&proc, &view), 0);
+	return view.sample.least_pages;
+}
+
+#define BEFORE	"MemTotal: 400000 kB\nMemAvailable: 100000 kB\nBuffers: 0 kB\n" \
+		"Cached: 0 kB\nAnonPages: 0 kB\nShmem: 0 kB\nSwapTotal: 0 kB\n" \
+		"SwapFree: 0 kB\nCommitted_AS: 0 kB\n"
+
+/* What is locked is on no list that reclaim looks at, nor is a huge page. */
+static void test_P2_locked_memory_is_what_a_guest_needs(void **state)
+{
+	uint64_t before;
+
+	(void)state;
+	fake_tree_write("proc/meminfo", BEFORE
+			"MemFree: 100000 kB\nActive(anon): 200000 kB\n"
+			"Inactive(anon): 0 kB\nActive(file): 40000 kB\n"
+			"Inactive(file): 10000 kB\nUnevictable: 0 kB\n"
+			"SReclaimable: 4000 kB\n");
+	before = least();
+	fake_tree_write("proc/meminfo", BEFORE
+			"MemFree: 100000 kB\nActive(anon): 97600 kB\n"
+			"Inactive(anon): 0 kB\nActive(file): 40000 kB\n"
+			"Inactive(file): 10000 kB\nUnevictable: 102400 kB\n"
+			"SReclaimable: 4000 kB\n");
+	assert_int_equal(least(), before + 100 * MIB);
+	/* 20 huge pages of what was free. */
+	fake_tree_write("proc/meminfo", BEFORE
+			"MemFree: 59040 kB\nActive(anon): 97600 kB\n"
+			"Inactive(anon): 0 kB\nActive(file): 40000 kB\n"
+			"Inactive(file): 10000 kB\nUnevictable: 102400 kB\n"
+			"SReclaimable: 4000 kB\nHugetlb: 40960 kB\n");
+	assert_int_equal(least(), before + 140 * MIB);
+}
+
+/* A kernel that says nothing of its lists: nobody knows, and nothing is claimed. */
+static void test_P2_what_is_not_known_is_not_claimed(void **state)
+{
+	(void)state;
+	fake_tree_write("proc/meminfo", BEFORE "MemFree: 100000 kB\n");
+	assert_int_equal(least(), 0);
+	assert_int_equal(view.sample.flags, CAGMA_SAMPLE_DETAILED);
+	/* More on the lists than there is: counts that were not taken at once. */
+	fake_tree_write("proc/meminfo", BEFORE
+			"MemFree: 100000 kB\nActive(anon): 400000 kB\n");
+	assert_int_equal(least(), 0);
+}
+
+/* memory, swap, what is committed and the limit are the kernel's own numbers. */
+static void commits(uint64_t limit_kib, uint64_t committed_kib)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text),
+		 "MemTotal: 400000 kB\nMemFree: 390000 kB\nMemAvailable: 390000 kB\n"
+		 "Buffers: 0 kB\nCached: 0 kB\nAnonPages: 0 kB\nShmem: 0 kB\n"
+		 "SwapTotal: 0 kB\nSwapFree: 0 kB\nCommitLimit: %" PRIu64 " kB\n"
+		 "Committed_AS: %" PRIu64 " kB\n", limit_kib, committed_kib);
+	fake_tree_write("proc/meminfo", text);
+}
+
+static void test_P3_commit_limit_stays_above_what_is_committed(void **state)
+{
+	/* The balloon counts 2400 pages more than the kernel. */
+	static const struct {
+		const char *memory, *kbytes, *ratio;
+		uint64_t limit_kib, committed_kib, least;
+	} all[] = {
+		/* 128000 KiB, a 32nd and 24 MiB: in half the memory that is. */
+		{ "2\n", "0\n", "50\n", 200000, 128000, 80688 },
+		/* 60000 KiB of swap are in it as well. */
+		{ "2\n", "0\n", "50\n", 260000, 128000, 50688 },
+		{ "2\n", "0\n", "100\n", 400000, 128000, 41544 },
+		{ "2\n", "0\n", "150\n", 600000, 128000, 28496 },
+		/* It is beyond already: the guest lacks memory. */
+		{ "2\n", "0\n", "50\n", 120000, 128000, 120688 },
+		/* Swap alone is enough. */
+		{ "2\n", "0\n", "50\n", 900000, 128000, 0 },
+		/* Fixed, or by another policy. */
+		{ "2\n", "200000\n", "50\n", 200000, 128000, 0 },
+		{ "2\n", "0\n", "0\n", 200000, 128000, 0 },
+		{ "0\n", "0\n", "50\n", 200000, 128000, 0 },
+		{ "1\n", "0\n", "50\n", 200000, 128000, 0 },
+		/* Settings that can't be. */
+		{ "2\n", "0\n", "x\n", 200000, 128000, 0 },
+		{ "2\n", "0\n", "-1\n", 200000, 128000, 0 },
+		{ "2\n", "0\n", "99999999999\n", 200000, 128000, 0 },
+		{ "2\n", "", "50\n", 200000, 128000, 0 },
+		{ "2", "0\n", "50\n", 200000, 128000, 0 },
+		/* Numbers that overflow nothing. */
+		{ "2\n", "0\n", "1\n", 0, UINT64_MAX, UINT32_MAX },
+		{ "2\n", "0\n", "1\n", UINT64_MAX, 0, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		commits(all[i].limit_kib, all[i].committed_kib);
+		fake_tree_overcommit(all[i].memory, all[i].kbytes, all[i].ratio);
+		if (least() != all[i].least)
+			fail_msg("case %zu: %" PRIu64, i, least());
+	}
+}
+
+/* Where the settings can't be read, what reclaim leaves is still said. */
+static void test_P3_kernel_without_the_settings(void **state)
+{
+	uint64_t before = least();
+
+	(void)state;
+	fake_tree_unlink("proc/sys/vm/overcommit_memory");
+	fake_tree_unlink("proc/sys/vm/overcommit_kbytes");
+	fake_tree_unlink("proc/sys/vm/overcommit_ratio");
+	reopen();
+	assert_int_equal(least(), before);
 }
 
 static void expect_meminfo(const char *text, int result)
@@ -312,7 +445,9 @@ static void test_printed_sample_has_every_name(void **state)
 		"\"refault_pages\": 30", "\"direct_stalls\": 0",
 		"\"balloon_pages\": 102400", "\"balloon_target_pages\": 102400",
 		"\"swap_total_pages\": 65535", "\"some_us\": 1234",
-		"\"full_us\": 567",
+		"\"full_us\": 567", "\"refault_file_pages\": 20",
+		"\"activate_file_pages\": 8", "\"active_file_pages\": 6000",
+		"\"least_pages\": 39000",
 	};
 	char text[2048] = "";
 	FILE *out = fmemopen(text, sizeof(text), "w");
@@ -341,6 +476,10 @@ int main(void)
 		TEST(test_kernels_of_all_ages_are_read),
 		TEST(test_kernel_without_pressure_totals),
 		TEST(test_pages_of_64_kib_are_16_of_4),
+		TEST(test_P2_locked_memory_is_what_a_guest_needs),
+		TEST(test_P2_what_is_not_known_is_not_claimed),
+		TEST(test_P3_commit_limit_stays_above_what_is_committed),
+		TEST(test_P3_kernel_without_the_settings),
 		TEST(test_garbage_is_no_sample),
 		TEST(test_huge_numbers),
 		TEST(test_truncated_anywhere),

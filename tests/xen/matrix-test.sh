@@ -33,6 +33,15 @@ is_the_kernel() {
 		because "it has not loaded the module"
 }
 
+# The module's and the agent's way to read it are each their own.
+knows_what_it_needs() {
+	local module agent
+	read -r module agent <<<"$(least "$1")"
+	phase "  it needs $module pages, its agent says $agent"
+	((module > 0)) || because "the module says $module" || return
+	is_about "$module" "$agent" || because "the module says $module, the agent $agent"
+}
+
 # A PVH guest begins with all that it may have.
 starts_small() {
 	[[ $1 == pv-* ]] && return
@@ -101,7 +110,8 @@ module_is_reloaded() {
 }
 
 works() {
-	is_the_kernel "$1" && expect 20 "it is live" is_live "$1" && starts_small "$1" &&
+	is_the_kernel "$1" && expect 20 "it is live" is_live "$1" && knows_what_it_needs "$1" &&
+		starts_small "$1" &&
 		pressure_is_answered "$1" && target_lands "$1" && module_is_reloaded "$1" &&
 		grows_to_its_maximum "$1" && has_memory_added "$1"
 }

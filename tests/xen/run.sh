@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # run.sh [SCENARIO...]: each SCENARIO is a boot of real Xen that runs a script in
-# dom0: dom0, hostile, agent, allocator, crash, collector, lifecycle, cycles,
+# dom0: dom0, hostile, agent, allocator, crash, swap, collector, lifecycle, cycles,
 # matrix-HOST-KIND, matrix-few; "matrix" is all of the matrix, with a table. Reads the kernel logs, and
 # prints one line per test and the sum. Without arguments: the scenarios of `make test`.
 
@@ -74,6 +74,14 @@ boot_allocator() {
 		--guest evil,memory=192,maxmem=224,extra=cagma=off \
 		--guest new,memory=128,maxmem=128,extra=cagma=off \
 		--host-memory 1792 --dom0-memory 512
+}
+
+# b can only grow by what a has too much of.
+boot_swap() {
+	boot "$1" --guest a,memory=640,maxmem=768,swap=256 \
+		--guest b,memory=128,maxmem=640,swap=256 \
+		--guest "talk,memory=192,maxmem=256,swap=256,extra=cagma=off cagma-agent" \
+		--host-memory 1728 --dom0-memory 512
 }
 
 # Without Linux's new event channels dom0 can have 4,096, which a test can use up.
@@ -219,7 +227,7 @@ count_from() {
 }
 
 readonly LANES=2
-readonly SCENARIOS=(dom0 lifecycle hostile allocator crash agent matrix-few collector)
+readonly SCENARIOS=(dom0 lifecycle hostile allocator crash agent swap matrix-few collector)
 
 (($#)) || set -- "${SCENARIOS[@]}"
 [[ $1 != matrix ]] || set -- "${MATRIX[@]}"

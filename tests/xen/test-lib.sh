@@ -192,6 +192,22 @@ guest_says() {
 	echo "${line%@*}"
 }
 
+# parameter GUEST NAME: of its module.
+parameter() {
+	guest_says "$1" "cat /sys/module/cagma/parameters/$2"
+}
+
+# least GUEST: by the module and by the agent's eyes, in pages.
+least() {
+	echo "$(parameter "$1" least_pages)" "$(guest_says "$1" "cagma-agent --print | sed -n 's/.*\"least_pages\": \([0-9]*\).*/\1/p'")"
+}
+
+# is_about GOT WANTED: within 4 MiB, for counters aren't read at once, and who looks at
+# them needs memory, too.
+is_about() {
+	(($1 - $2 <= 1024 && $2 - $1 <= 1024))
+}
+
 # fill GUEST MIB: a file in its memory, instead of the one before.
 fill() {
 	guest_mark "$1"

@@ -16,8 +16,11 @@ void fake_tree_unlink(const char *name);
 
 /* The numbers that an agent's tests turn, in pages of 4 KiB. */
 void fake_tree_memory(uint64_t available_pages);
-void fake_tree_events(uint64_t swap_out_pages, uint64_t stalls, uint64_t kswapd_runs);
+void fake_tree_events(uint64_t swap_out_pages, uint64_t stalls, uint64_t kswapd_work);
 void fake_tree_balloon(uint64_t pages, uint64_t target_pages);
 uint64_t fake_tree_target_pages(void);
+
+/* The settings of that name below /proc/sys/vm. */
+void fake_tree_overcommit(const char *memory, const char *kbytes, const char *ratio);
 
 #endif
