@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -59,15 +60,21 @@ static int read_config(struct cagma_config *config,
 	return err;
 }
 
-static int lock(const char *run_dir)
+/* One a host, whatever its run directory is. */
+static int lock(void)
 {
-	int owner, fd = cagma_instance_lock(run_dir, CAGMA_LOCK, 0700, &owner);
+	int owner, fd = cagma_instance_lock(CAGMA_LOCK_DIR, CAGMA_LOCK, &owner);
 
 	if (fd == -EBUSY)
 		cagma_log(LOG_ERR, "another cagmad is running (pid %d)", owner);
 	else if (fd < 0)
-		say(run_dir, fd);
+		say(CAGMA_LOCK_DIR "/" CAGMA_LOCK, fd);
 	return fd;
+}
+
+static int make_run_dir(const char *dir)
+{
+	return mkdir(dir, 0700) && errno != EEXIST ? say(dir, -errno) : 0;
 }
 
 static int open_xen(struct cagma_xen **xen)
@@ -195,12 +202,14 @@ static int run(const struct cagma_options *options)
 	err = options->daemon ? cagma_daemon_detach() : 0;
 	if (err)
 		return say("cannot go to the background", err);
-	lock_fd = lock(options->run_dir);
+	lock_fd = lock();
 	if (lock_fd < 0)
 		return lock_fd;
 	cagma_daemon_signals();
 	pin_resources();
-	err = start(&d, options);
+	err = make_run_dir(options->run_dir);
+	if (!err)
+		err = start(&d, options);
 	if (!err) {
 		hurry_loop();
 		cagma_daemon_ready();
