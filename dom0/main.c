@@ -77,13 +77,38 @@ static int make_run_dir(const char *dir)
 	return mkdir(dir, 0700) && errno != EEXIST ? say(dir, -errno) : 0;
 }
 
+/* Each with what is to be done about it. */
+static int check_devices(void)
+{
+	int err;
+	const char *device = cagma_xen_missing(&err);
+
+	if (!device)
+		return 0;
+	if (err == -EACCES)
+		cagma_log(LOG_ERR, "/dev/xen/%s is there, but not for this process: look "
+				   "at its permissions, at DeviceAllow= of the unit", device);
+	else if (err == -ENOENT || err == -ENODEV || err == -ENXIO)
+		cagma_log(LOG_ERR, "there is no /dev/xen/%s: boot this host with Xen, or load "
+				   "the module xen-%s", device, device);
+	else
+		cagma_log(LOG_ERR, "/dev/xen/%s: %s", device, strerror(-err));
+	return err;
+}
+
 static int open_xen(struct cagma_xen **xen)
 {
-	int err = cagma_xen_open(xen);
+	int err = check_devices();
 
-	if (err == -ENXIO)
-		cagma_log(LOG_ERR, "this is not the control domain of a Xen host "
-				   "(/proc/xen/capabilities)");
+	if (err)
+		return err;
+	err = cagma_xen_open(xen);
+	if (err == -EPERM)
+		cagma_log(LOG_ERR, "Xen answers, but this domain controls no others: cagmad is "
+				   "for dom0, a guest has the module or cagma-agent");
+	else if (err == -EPROTONOSUPPORT)
+		cagma_log(LOG_ERR, "Xen is of another version than this cagmad was built for: "
+				   "build it with that version's libraries");
 	else if (err)
 		say("cannot open Xen's control interface", err);
 	return err;
@@ -140,7 +165,7 @@ static int start(struct cagmad *d, const struct cagma_options *options)
 	}
 	err = cagma_store_start(&d->store, &d->config, &d->attached);
 	if (err) {
-		say("cannot use xenstore and the grant device", err);
+		say("cannot use xenstore; does xenstored run?", err);
 		goto err_queue;
 	}
 	err = cagma_loop_init(&d->loop, &d->config, d->xen, &d->trace,
