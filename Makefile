@@ -6,6 +6,8 @@
 # make images     what the QEMU runner boots
 # make test-matrix  the module on every kernel, Xen and kind of guest, with a table
 # make suites     what that boots besides: other Debian suites' kernels and Xen
+# make test-install  the units under systemd: a dom0 that boots as Debian's own, with
+#                 what `make install` installs
 # make lint       what static analysis has to say (nothing, it should be)
 # make test-cycles  CYCLES loads and unloads of the module (1000); KERNEL=debug or kasan:
 #                 under a kernel that looks for leaks, locking errors, use after free
@@ -80,7 +82,7 @@ XEN_LIBS := -lxenctrl -lxencall -lxengnttab -lxenevtchn -lxenstore -lxenvchan -l
 
 CORE_OBJS := $(CORE:%=$(BUILD)/obj/dom0/%.o)
 
-.PHONY: all check check-unit test test-dkms test-newest test-xen test-matrix test-cycles test-debug suites bench-latency bench-scale bench-pass bench-attacks bench-guest bench-growth bench-creates demo images base module lint model install install-guest install-dkms clean
+.PHONY: all check check-unit test test-dkms test-newest test-xen test-install systemd-image test-matrix test-cycles test-debug suites bench-latency bench-scale bench-pass bench-attacks bench-guest bench-growth bench-creates demo images base module lint model install install-guest install-dkms clean
 
 # The guest's agent; it has the daemon's clock, its lock and its notifications.
 AGENT := agent balloon channel event link print proc process
@@ -318,7 +320,17 @@ check: all sim
 
 -include $(wildcard $(CHECK)/*/*.d $(CHECK)/*/*/*.d)
 
-test-xen: packages-run suites $(ATTACK) $(HOST_TOOLS) $(BUILD)/bench/cagma-sim \
+# What is tested is what is installed.
+INSTALLED := $(BUILD)/test-install/root
+systemd-image: images sim
+	$(Q)mkimage/images.sh systemd
+	$(Q)rm -rf $(INSTALLED)
+	$(Q)$(MAKE) -s install install-guest PREFIX=/usr DESTDIR=$(CURDIR)/$(INSTALLED)
+
+test-install: packages-run systemd-image
+	$(Q)tests/run.sh "tests/xen/run.sh install"
+
+test-xen: packages-run suites systemd-image $(ATTACK) $(HOST_TOOLS) $(BUILD)/bench/cagma-sim \
 		$(KEXEC) $(PIN) $(BUILD)/guest/usr/bin/collector-test
 	$(Q)$(MAKE) --no-print-directory $(COLLECTOR) $(BUILD)/tests/kernel.tar
 	$(Q)mkimage/images.sh guest

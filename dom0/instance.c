@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -28,7 +29,30 @@ static int write_owner(int fd)
 	return 0;
 }
 
-int cagma_instance_lock(const char *dir, const char *name, mode_t mode, int *owner)
+/* Who has a file open can lock it. */
+static bool is_ours_alone(int fd)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && S_ISREG(st.st_mode) &&
+	       st.st_uid == geteuid() && !(st.st_mode & 0077);
+}
+
+static int open_own(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+		      0600);
+
+	if (fd < 0)
+		return -errno;
+	if (!is_ours_alone(fd)) {
+		close(fd);
+		return -EPERM;
+	}
+	return fd;
+}
+
+int cagma_instance_lock(const char *dir, const char *name, int *owner)
 {
 	char path[256];
 	int fd, err;
@@ -36,11 +60,11 @@ int cagma_instance_lock(const char *dir, const char *name, mode_t mode, int *own
 	*owner = 0;
 	if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= (int)sizeof(path))
 		return -ENAMETOOLONG;
-	if (mkdir(dir, mode) && errno != EEXIST)
+	if (mkdir(dir, 0755) && errno != EEXIST)
 		return -errno;
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, mode & 0666);
+	fd = open_own(path);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	if (flock(fd, LOCK_EX | LOCK_NB)) {
 		err = errno == EWOULDBLOCK ? -EBUSY : -errno;
 		*owner = read_owner(fd);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -59,24 +60,55 @@ static int read_config(struct cagma_config *config,
 	return err;
 }
 
-static int lock(const char *run_dir)
+/* One a host, whatever its run directory is. */
+static int lock(void)
 {
-	int owner, fd = cagma_instance_lock(run_dir, CAGMA_LOCK, 0700, &owner);
+	int owner, fd = cagma_instance_lock(CAGMA_LOCK_DIR, CAGMA_LOCK, &owner);
 
 	if (fd == -EBUSY)
 		cagma_log(LOG_ERR, "another cagmad is running (pid %d)", owner);
 	else if (fd < 0)
-		say(run_dir, fd);
+		say(CAGMA_LOCK_DIR "/" CAGMA_LOCK, fd);
 	return fd;
+}
+
+static int make_run_dir(const char *dir)
+{
+	return mkdir(dir, 0700) && errno != EEXIST ? say(dir, -errno) : 0;
+}
+
+/* Each with what is to be done about it. */
+static int check_devices(void)
+{
+	int err;
+	const char *device = cagma_xen_missing(&err);
+
+	if (!device)
+		return 0;
+	if (err == -EACCES)
+		cagma_log(LOG_ERR, "/dev/xen/%s is there, but not for this process: look "
+				   "at its permissions, at DeviceAllow= of the unit", device);
+	else if (err == -ENOENT || err == -ENODEV || err == -ENXIO)
+		cagma_log(LOG_ERR, "there is no /dev/xen/%s: boot this host with Xen, or load "
+				   "the module xen-%s", device, device);
+	else
+		cagma_log(LOG_ERR, "/dev/xen/%s: %s", device, strerror(-err));
+	return err;
 }
 
 static int open_xen(struct cagma_xen **xen)
 {
-	int err = cagma_xen_open(xen);
+	int err = check_devices();
 
-	if (err == -ENXIO)
-		cagma_log(LOG_ERR, "this is not the control domain of a Xen host "
-				   "(/proc/xen/capabilities)");
+	if (err)
+		return err;
+	err = cagma_xen_open(xen);
+	if (err == -EPERM)
+		cagma_log(LOG_ERR, "Xen answers, but this domain controls no others: cagmad is "
+				   "for dom0, a guest has the module or cagma-agent");
+	else if (err == -EPROTONOSUPPORT)
+		cagma_log(LOG_ERR, "Xen is of another version than this cagmad was built for: "
+				   "build it with that version's libraries");
 	else if (err)
 		say("cannot open Xen's control interface", err);
 	return err;
@@ -133,7 +165,7 @@ static int start(struct cagmad *d, const struct cagma_options *options)
 	}
 	err = cagma_store_start(&d->store, &d->config, &d->attached);
 	if (err) {
-		say("cannot use xenstore and the grant device", err);
+		say("cannot use xenstore; does xenstored run?", err);
 		goto err_queue;
 	}
 	err = cagma_loop_init(&d->loop, &d->config, d->xen, &d->trace,
@@ -195,12 +227,14 @@ static int run(const struct cagma_options *options)
 	err = options->daemon ? cagma_daemon_detach() : 0;
 	if (err)
 		return say("cannot go to the background", err);
-	lock_fd = lock(options->run_dir);
+	lock_fd = lock();
 	if (lock_fd < 0)
 		return lock_fd;
 	cagma_daemon_signals();
 	pin_resources();
-	err = start(&d, options);
+	err = make_run_dir(options->run_dir);
+	if (!err)
+		err = start(&d, options);
 	if (!err) {
 		hurry_loop();
 		cagma_daemon_ready();

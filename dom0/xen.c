@@ -58,26 +58,40 @@ static int failed(void)
 	return errno ? -errno : -EIO;
 }
 
-static int check_control_domain(void)
+/* Before the libraries do it, which print and forget why it failed. */
+static int try_device(const char *name)
 {
-	char word[64] = "";
-	FILE *f = fopen("/proc/xen/capabilities", "re");
-	bool control;
+	char path[32];
+	int fd;
 
-	if (!f)
-		return -ENXIO;
-	control = fgets(word, sizeof(word), f) && strstr(word, "control_d");
-	fclose(f);
-	return control ? 0 : -ENXIO;
+	snprintf(path, sizeof(path), "/dev/xen/%s", name);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+	else if (errno == EPERM)	/* a control group's list of devices */
+		return -EACCES;
+	return fd < 0 ? -errno : 0;
 }
+
+const char *cagma_xen_missing(int *err)
+{
+	static const char *const devices[] = { "privcmd", "evtchn", "gntdev" };
+
+	for (size_t i = 0; i < sizeof(devices) / sizeof(*devices); i++) {
+		*err = try_device(devices[i]);
+		if (*err)
+			return devices[i];
+	}
+	return NULL;
+}
+
+static int check_control(struct cagma_xen *xen);
 
 int cagma_xen_open(struct cagma_xen **out)
 {
 	struct cagma_xen *xen;
-	int err = check_control_domain();
+	int err;
 
-	if (err)
-		return err;
 	xen = calloc(1, sizeof(*xen));
 	if (!xen)
 		return -ENOMEM;
@@ -97,9 +111,14 @@ int cagma_xen_open(struct cagma_xen **out)
 		goto err_call;
 	}
 	xen->batch = (void *)((char *)xen->op + XC_PAGE_SIZE);
+	err = check_control(xen);
+	if (err)
+		goto err_pages;
 	*out = xen;
 	return 0;
 
+err_pages:
+	xencall_free_buffer_pages(xen->call, xen->op, 2);
 err_call:
 	xencall_close(xen->call);
 err_xc:
@@ -192,16 +211,33 @@ int cagma_xen_domains(struct cagma_xen *xen, struct cagma_domain_facts *domains,
 	return cagma_xen_domains_from(xen, 0, domains, max);
 }
 
+static int call_domctl(struct cagma_xen *xen, uint32_t command, uint16_t domid)
+{
+	xen->op->domctl.cmd = command;
+	xen->op->domctl.interface_version = XEN_DOMCTL_INTERFACE_VERSION;
+	xen->op->domctl.domain = domid;
+	return xencall1(xen->call, __HYPERVISOR_domctl,
+			(uint64_t)(uintptr_t)xen->op) < 0 ? failed() : 0;
+}
+
 int cagma_xen_set_limit(struct cagma_xen *xen, uint16_t domid, uint64_t pages)
 {
-	struct xen_domctl *op = &xen->op->domctl;
+	xen->op->domctl.u.max_mem.max_memkb = cagma_pages_to_kib(pages);
+	return call_domctl(xen, XEN_DOMCTL_max_mem, domid);
+}
 
-	op->cmd = XEN_DOMCTL_max_mem;
-	op->interface_version = XEN_DOMCTL_INTERFACE_VERSION;
-	op->domain = domid;
-	op->u.max_mem.max_memkb = cagma_pages_to_kib(pages);
-	return xencall1(xen->call, __HYPERVISOR_domctl,
-			(uint64_t)(uintptr_t)op) < 0 ? failed() : 0;
+/*
+ * Xen looks at the version first, each interface has one of its own, and answers
+ * EACCES; then at who asks, EPERM.
+ */
+static int check_control(struct cagma_xen *xen)
+{
+	struct cagma_host_facts host;
+	int err = cagma_xen_host(xen, &host);
+
+	if (!err)
+		err = call_domctl(xen, XEN_DOMCTL_getdomaininfo, 0);
+	return err == -EACCES ? -EPROTONOSUPPORT : err;
 }
 
 uint64_t cagma_xen_unbacked(struct cagma_xen *xen, uint16_t domid)

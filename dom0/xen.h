@@ -40,8 +40,16 @@ struct cagma_domain_facts {
 struct cagma_xen;
 
 /*
- * Opens the control interface. -ENXIO if this is not a Xen control domain,
- * -EACCES without privilege. Pair with cagma_xen_close().
+ * The first of Xen's devices, all of which are needed, that can't be opened, without
+ * /dev/xen/, and why in *err: -EACCES if it is forbidden. NULL if all can.
+ */
+const char *cagma_xen_missing(int *err);
+
+/*
+ * Opens the control interface. -EPERM if Xen doesn't let this domain control others,
+ * -EPROTONOSUPPORT if it has another version of the interface. No file is looked at
+ * that says what Xen would say: a service's name space may hide it. Pair with
+ * cagma_xen_close().
  */
 int cagma_xen_open(struct cagma_xen **xen);
 void cagma_xen_close(struct cagma_xen *xen);

@@ -22,7 +22,7 @@
 #include "process.h"
 #include "units.h"
 
-#define RUN_DIR	"/run/cagma-agent"
+#define LOCK	"cagma-agent.lock"
 
 struct program {
 	struct cagma_agent_options options;
@@ -74,7 +74,7 @@ static int check_host(void)
 {
 	if (!cagma_proc_says(AT_FDCWD, "/sys/hypervisor/type", "xen"))
 		return refuse("this is not a Xen guest (/sys/hypervisor/type)");
-	if (cagma_proc_says(AT_FDCWD, "/proc/xen/capabilities", "control_d"))
+	if (cagma_proc_is_dom0(AT_FDCWD, "/sys/hypervisor/properties/features"))
 		return refuse("this is dom0; its own memory is managed through the "
 			      "module, see cagma(4)");
 	return 0;
@@ -84,13 +84,13 @@ static int lock(struct program *p)
 {
 	int owner;
 
-	p->lock = cagma_instance_lock(RUN_DIR, "lock", 0755, &owner);
+	p->lock = cagma_instance_lock(CAGMA_LOCK_DIR, LOCK, &owner);
 	if (p->lock == -EBUSY) {
 		fprintf(stderr, "cagma-agent: another one is running (pid %d)\n",
 			owner);
 		return EXIT_FAILURE;
 	}
-	return p->lock < 0 ? fail(RUN_DIR, p->lock) : 0;
+	return p->lock < 0 ? fail(CAGMA_LOCK_DIR "/" LOCK, p->lock) : 0;
 }
 
 static int open_channel(struct program *p)

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -393,20 +394,23 @@ bool cagma_proc_has_module(const struct cagma_proc *proc)
 	return !faccessat(proc->root, "sys/module/cagma", F_OK, 0);
 }
 
-bool cagma_proc_says(int root, const char *file, const char *word)
+/* Its first line; empty if there is none. */
+static void read_line(int root, const char *file, char *text, size_t size)
 {
 	int fd = openat(root, file, O_RDONLY | O_CLOEXEC);
-	char text[64];
-	ssize_t n;
+	ssize_t n = fd < 0 ? -1 : read(fd, text, size - 1);
 
-	if (fd < 0)
-		return false;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n < 0)
-		return false;
-	text[n] = '\0';
+	if (fd >= 0)
+		close(fd);
+	text[n < 0 ? 0 : n] = '\0';
 	text[strcspn(text, "\n")] = '\0';
+}
+
+bool cagma_proc_says(int root, const char *file, const char *word)
+{
+	char text[64];
+
+	read_line(root, file, text, sizeof(text));
 	return !strcmp(text, word);
 }
 
@@ -425,6 +429,17 @@ static void open_what_there_is(struct cagma_proc *proc)
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
 		*all[i].fd = openat(proc->root, all[i].name, O_RDONLY | O_CLOEXEC);
+}
+
+/* XENFEAT_dom0 of Xen's public/features.h. */
+#define FEATURE_DOM0	11
+
+bool cagma_proc_is_dom0(int root, const char *features)
+{
+	char text[64];
+
+	read_line(root, features, text, sizeof(text));
+	return strtoul(text, NULL, 16) & 1ul << FEATURE_DOM0;
 }
 
 int cagma_proc_open(struct cagma_proc *proc, const char *root, bool writable,

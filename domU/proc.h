@@ -62,4 +62,10 @@ bool cagma_proc_has_module(const struct cagma_proc *proc);
  */
 bool cagma_proc_says(int root, const char *file, const char *word);
 
+/*
+ * Xen's features in such a file are those of dom0. Unlike /proc/xen/capabilities it is
+ * there without xenfs, and in a service's own /proc.
+ */
+bool cagma_proc_is_dom0(int root, const char *features);
+
 #endif

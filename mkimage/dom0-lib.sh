@@ -7,7 +7,7 @@
 
 set -euo pipefail
 readonly CAGMA_IN=/cagma/in CAGMA_OUT=/cagma/out
-readonly state_dir=/run/cagma
+readonly state_dir=/run/guests
 
 # phase TEXT: a new line of progress on the runner's terminal.
 phase() {

@@ -1,16 +1,18 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# images.sh [--cache DIR] [base [SUITE]...|guest]: build what a boot needs into
-# build/images.
+# images.sh [--cache DIR] [base [SUITE]...|guest|systemd]: build what a boot needs
+# into build/images.
 #
 #   debian   Debian's files: Xen, its tools, the kernel and its headers, busybox
 #   base     made from them: hypervisor, kernels, initramfs, dom0's disk, guest tree
 #   guest    the guests' root disk: the guest tree, guest-init and build/guest/
+#   installed  a dom0 with systemd, as Debian's packages install themselves
+#   systemd  its disk, which has nothing of the project's: that is installed at boot
 #
-# debian and base are layers in the cache, each named after a hash of all that
+# All but guest are layers in the cache, each named after a hash of all that
 # goes into it, and appear there only when complete. Editing the project's own
-# programs redoes guest alone.
+# programs redoes guest alone. The last two are made only if asked for.
 #
 # SUITE is one of Debian's, bookworm if none is named. The base of another goes
 # into build/images/SUITE, without a guest tree; a suite with a Xen of ours can
@@ -28,6 +30,16 @@ readonly DOM0_PACKAGES=(
 )
 readonly OWN_PACKAGES=(
 	libconfig9 libjson-c5 libmicrohttpd12 liburcu8
+)
+readonly SYSTEMD_PACKAGES=(
+	systemd-sysv udev kmod "xen-utils-${XEN_SERIES[$OWN_SUITE]}" xenstore-utils
+	procps gawk
+)
+# What would only take time, and isn't what cagmad has to get along with.
+readonly MASKED_UNITS=(
+	getty@.service serial-getty@.service console-getty.service apt-daily.timer
+	apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer
+	e2scrub_reap.service getty-static.service
 )
 readonly COMPILER_PACKAGES=(base-files bash coreutils dash gawk grep sed make linux-headers-amd64)
 readonly DAEMON_PACKAGES=(
@@ -258,23 +270,30 @@ make_disk() {
 		-L "$4" "$1"
 }
 
+# add_to_dom0 TREE BASE: what each dom0 has of ours.
+add_to_dom0() {
+	local tree=$1 module
+	mkdir -p "$tree"/boot "$tree"/cagma/{in,out}
+	for module in $(module_files "${DOM0_MODULES[@]}"); do
+		install -D -m 644 "$module" "$tree/${module#"$debian"}"
+	done
+	depmod -b "$tree" "$kernel"
+	cp "$2/vmlinux" "$2/guest.initramfs" "$tree/boot/"
+	install -m 755 "$here/dom0-block" "$tree/etc/xen/scripts/block-plain"
+	install -m 644 "$here/dom0-script.sh" "$tree/cagma/script.sh"
+	rm -f "$tree/sbin/init"
+}
+
 build_dom0_disk() {
-	local tree=$scratch/dom0 module
+	local tree=$scratch/dom0
 	mkdir "$tree"
 	tar -c -C "$debian" --exclude=./boot --exclude=./usr/src --exclude=./usr/include \
 		--exclude='./usr/lib/linux-kbuild*' --exclude='./lib/modules/*/kernel' \
 		--exclude='./usr/lib/modules/*/kernel' --exclude='./usr/lib*/gcc' \
 		--exclude='*.a' . |
 		tar -x -C "$tree"
-	mkdir -p "$tree"/boot "$tree"/cagma/{in,out}
-	for module in $(module_files "${DOM0_MODULES[@]}"); do
-		install -D -m 644 "$module" "$tree/${module#"$debian"}"
-	done
-	depmod -b "$tree" "$kernel"
-	cp "$1/vmlinux" "$1/guest.initramfs" "$tree/boot/"
-	rm -f "$tree/sbin/init"
+	add_to_dom0 "$tree" "$1"
 	install -m 755 "$here/dom0-init" "$tree/sbin/init"
-	install -m 755 "$here/dom0-block" "$tree/etc/xen/scripts/block-plain"
 	make_disk "$1/dom0.img" "$tree" 8 dom0
 	rm -rf "$tree"
 }
@@ -334,8 +353,8 @@ base_key() {
 		declare -p DOM0_MODULES DOM0_BOOT_MODULES GUEST_MODULES GUEST_BOOT_MODULES \
 			GUEST_LIBRARIES
 		declare -f extract_vmlinux module_files build_initramfs make_disk \
-			build_dom0_disk build_guest_tree build_host build_base
-		cat "$here/dom0-init" "$here/dom0-block" "$here/initramfs-init"
+			add_to_dom0 build_dom0_disk build_guest_tree build_host build_base
+		cat "$here"/{dom0-init,dom0-script.sh,dom0-block,initramfs-init}
 	} | hash_of
 }
 
@@ -351,6 +370,68 @@ make_base() {
 	for file in "$layer_dir"/*; do
 		ln -sfnT "$file" "$to/$(basename "$file")"
 	done
+}
+
+# ---- systemd ----
+
+# Unlike those of the layer debian, these packages' scripts are run. All files are
+# root's in the end, as make_disk has it.
+build_installed() {
+	local sources packages=${SYSTEMD_PACKAGES[*]}
+	packages+=" ${OWN_PACKAGES[*]}"
+	mapfile -t sources < <(debian_sources)
+	mmdebstrap --variant=minbase --format=tar --include="${packages// /,}" \
+		"$suite" - "${sources[@]}" |
+		tar -x -C "$1" --no-same-owner --exclude='./dev/*'
+	rm -rf "$1"/var/{cache/apt,lib/apt/lists}/* "$1"/usr/share/{doc,locale,man}/*
+}
+
+# As it is, systemd takes the first boot for one that enables each unit there is.
+build_systemd() {
+	local tree=$scratch/tree kernel unit
+	kernel=$(kernel_version "$debian")
+	cp -a "$installed" "$tree"
+	install -D -m 644 -t "$tree/lib/modules/$kernel" \
+		"$debian/lib/modules/$kernel"/modules.{builtin,order}
+	add_to_dom0 "$tree" "$images"
+	install -m 755 "$here/systemd-init" "$tree/sbin/init"
+	install -m 644 "$here/systemd-script.service" "$tree/etc/systemd/system/cagma-script.service"
+	ln -s ../cagma-script.service "$tree/etc/systemd/system/multi-user.target.wants/"
+	for unit in "${MASKED_UNITS[@]}"; do
+		ln -sf /dev/null "$tree/etc/systemd/system/$unit"
+	done
+	echo "00000000000000000000000000000001" >"$tree/etc/machine-id"
+	sed -i 's|^#*XENCONSOLED_ARGS=.*||' "$tree/etc/default/xen"
+	echo 'XENCONSOLED_ARGS="--log=guest --log-dir=/cagma/out/console"' >>"$tree/etc/default/xen"
+	make_disk "$1/systemd.img" "$tree" 64 systemd
+	rm -rf "$tree"
+}
+
+installed_key() {
+	{
+		declare -p OWN_SUITE SYSTEMD_PACKAGES OWN_PACKAGES
+		declare -f build_installed
+	} | hash_of
+}
+
+systemd_key() {
+	{
+		readlink -f "$images/vmlinux"
+		echo "$installed"
+		declare -p DOM0_MODULES MASKED_UNITS
+		declare -f module_files make_disk add_to_dom0 build_systemd
+		cat "$here"/{systemd-init,systemd-script.service,dom0-script.sh,dom0-block}
+	} | hash_of
+}
+
+make_systemd() {
+	local suite=$OWN_SUITE key
+	debian=$cache/debian-$(debian_key)
+	key=$(installed_key)
+	installed=$cache/installed-$key
+	layer installed "$key" "installing a dom0 with systemd"
+	layer systemd "$(systemd_key)" "making its disk"
+	ln -sfnT "$layer_dir/systemd.img" "$images/systemd.img"
 }
 
 # ---- guest ----
@@ -394,9 +475,9 @@ main() {
 	while (($#)); do
 		case $1 in
 		--cache) cache=$(realpath -m "${2:?--cache needs a directory}"); shift ;;
-		base | guest) what=$1 ;;
+		base | guest | systemd) what=$1 ;;
 		bullseye | bookworm | trixie) suites+=("$1") ;;
-		*) die "usage: images.sh [--cache DIR] [base [SUITE]...|guest]" ;;
+		*) die "usage: images.sh [--cache DIR] [base [SUITE]...|guest|systemd]" ;;
 		esac
 		shift
 	done
@@ -414,7 +495,10 @@ main() {
 			make_base "$suite"
 		done
 	fi
-	[[ $what == base ]] || make_guest
+	case $what in
+	all | guest) make_guest ;;
+	systemd) make_systemd ;;
+	esac
 }
 
 main "$@"

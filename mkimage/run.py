@@ -164,6 +164,9 @@ def parse_arguments():
              f"kernel={'|'.join(['stock', *DEBUG_KERNELS, *KERNELS])} extra (repeatable)")
     add("--host", choices=HOSTS, default=OWN_SUITE,
         help=f"the Debian suite of Xen and dom0 (default: {OWN_SUITE})")
+    add("--systemd", type=Path, metavar="FILE", help="dom0 boots as Debian's own, after the "
+        "bash script FILE has installed what is to be tested; it has nothing else of the project's. "
+        "The disk of serial number \"spare\" is another one of that system")
     add("--clock", choices=["wall", "icount"], default="wall",
         help="icount: virtual time counts instructions (TCG only)")
     add("--accel", choices=["auto", "kvm", "tcg"], default="auto")
@@ -184,7 +187,7 @@ def parse_arguments():
 
 
 def check_arguments(parser, arguments):
-    for path in [arguments.script, *arguments.inputs]:
+    for path in filter(None, [arguments.script, arguments.systemd, *arguments.inputs]):
         if not os.access(path, os.R_OK):
             parser.error(f"cannot read {path}")
     names = [guest.name for guest in arguments.guests]
@@ -192,6 +195,8 @@ def check_arguments(parser, arguments):
         parser.error("two guests with the same name")
     if arguments.clock == "icount" and arguments.accel == "kvm":
         parser.error("--clock icount needs TCG")
+    if arguments.systemd and arguments.host != OWN_SUITE:
+        parser.error(f"systemd is there with {OWN_SUITE} only")
     if "," in arguments.dom0_extra:
         parser.error("dom0's command line has no commas")
     if min(arguments.disk_iops, arguments.disk_bps) < 0 or arguments.time_limit < 1:
@@ -221,9 +226,14 @@ def debug_kernels(arguments):
     return sorted({guest.kernel for guest in arguments.guests} & set(DEBUG_KERNELS))
 
 
+def dom0_disk(arguments):
+    return suite_images(arguments.host) / ("systemd.img" if arguments.systemd else "dom0.img")
+
+
 def needed_files(arguments):
     host = suite_images(arguments.host)
-    yield from (host / name for name in ["versions", "xen", "vmlinuz", "dom0.initramfs", "dom0.img"])
+    yield from (host / name for name in ["versions", "xen", "vmlinuz", "dom0.initramfs"])
+    yield dom0_disk(arguments)
     yield IMAGES / "guest.img"
     for suite in other_kernels(arguments):
         yield suite_images(suite) / "vmlinux"
@@ -233,7 +243,7 @@ def read_versions(arguments):
     """The host's versions, and a complaint if there is nothing to boot."""
     if not all(path.exists() for path in needed_files(arguments)):
         others = {arguments.host, *other_kernels(arguments)} != {OWN_SUITE}
-        target = "suites" if others else "images"
+        target = "suites" if others else "systemd-image" if arguments.systemd else "images"
         raise RunError("usage", f"the images are missing: run `make {target}`")
     for kind in debug_kernels(arguments):
         if not (IMAGES / kind / "vmlinux.boot").exists():
@@ -260,6 +270,8 @@ def stage(arguments, partitions):
     share = arguments.out / "in"
     (share / "guests").mkdir(parents=True)
     shutil.copy(arguments.script, share / "script")
+    if arguments.systemd:
+        shutil.copy(arguments.systemd, share / "prepare")
     shutil.copy(HERE / "dom0-lib.sh", share / "lib.sh")
     (share / "settings").write_text(
         f"XENSTORE_TRACE={'yes' if arguments.xenstore_trace else ''}\n")
@@ -267,7 +279,7 @@ def stage(arguments, partitions):
         copy_into(share, path)
     (share / "bin").mkdir(exist_ok=True)
     programs = dom0_programs(arguments.host)
-    if programs.is_dir():
+    if programs.is_dir() and not arguments.systemd:
         for path in programs.iterdir():
             copy_into(share / "bin", path)
     for kind in debug_kernels(arguments):
@@ -348,10 +360,17 @@ def boot_options(images, dom0_mib, dom0_extra, *initrd):
             "-initrd", ",".join([dom0, *map(str, initrd)])]
 
 
-def disk_options(name, file, *settings):
+def dom0_words(arguments):
+    """systemd's patience is meant for machines that aren't emulated."""
+    if not arguments.systemd:
+        return arguments.dom0_extra
+    return "systemd.default_timeout_start_sec=900 " + arguments.dom0_extra
+
+
+def disk_options(name, file, *settings, serial=""):
     drive = ",".join([f"if=none,id={name},format=raw,cache=unsafe,file={escaped(file)}",
                       *settings])
-    return ["-drive", drive, "-device", f"virtio-blk-pci,drive={name}"]
+    return ["-drive", drive, "-device", f"virtio-blk-pci,drive={name},serial={serial}"]
 
 
 def share_options(name, path, *settings):
@@ -367,15 +386,18 @@ def qemu_command(arguments, accel, shared_disk):
     out, images = arguments.out, suite_images(arguments.host)
     command = [
         *machine_options(accel, arguments.clock, arguments.host_memory, out / "serial.log"),
-        *boot_options(images, arguments.dom0_memory, arguments.dom0_extra,
+        *boot_options(images, arguments.dom0_memory, dom0_words(arguments),
                       images / "dom0.initramfs"),
-        *disk_options("root", images / "dom0.img", "readonly=on"),
+        *disk_options("root", dom0_disk(arguments),
+                      "snapshot=on" if arguments.systemd else "readonly=on"),
         *disk_options("guest", IMAGES / "guest.img", "readonly=on")]
     if shared_disk is not None:
         limits = {"iops-total": arguments.disk_iops, "bps-total": arguments.disk_bps}
         command += disk_options(
             "shared", f"/proc/self/fd/{shared_disk}",
             *[f"throttling.{name}={value}" for name, value in limits.items() if value])
+    if arguments.systemd:
+        command += disk_options("spare", dom0_disk(arguments), "snapshot=on", serial="spare")
     return [*command, *share_options("in", out / "in", "readonly=on"),
             *share_options("out", out)]
 

@@ -434,6 +434,19 @@ static void test_a_file_says_one_word(void **state)
 	assert_false(cagma_proc_says(proc.root, "sys/hypervisor/type", "xen"));
 }
 
+static void test_O1_dom0_is_known_without_xenfs(void **state)
+{
+	static const char features[] = "sys/hypervisor/properties/features";
+
+	(void)state;
+	fake_tree_write(features, "00002f05\n");	/* a dom0's */
+	assert_true(cagma_proc_is_dom0(proc.root, features));
+	fake_tree_write(features, "00002705\n");	/* a PV guest's */
+	assert_false(cagma_proc_is_dom0(proc.root, features));
+	fake_tree_unlink(features);
+	assert_false(cagma_proc_is_dom0(proc.root, features));
+}
+
 static void test_printed_sample_has_every_name(void **state)
 {
 	static const char *const names[] = {
@@ -490,6 +503,7 @@ int main(void)
 		TEST(test_missing_file_is_named),
 		TEST(test_module_is_seen),
 		TEST(test_a_file_says_one_word),
+		TEST(test_O1_dom0_is_known_without_xenfs),
 		TEST(test_printed_sample_has_every_name),
 	};
 

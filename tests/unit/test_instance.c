@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -34,7 +35,7 @@ static int tear_down(void **state)
 
 static int lock(int *owner)
 {
-	return cagma_instance_lock(dir, "lock", 0700, owner);
+	return cagma_instance_lock(dir, "lock", owner);
 }
 
 static void test_C6_second_instance_is_refused(void **state)
@@ -68,27 +69,46 @@ static void test_lock_ends_with_its_process(void **state)
 	close(fd);
 }
 
-static void modes_are(mode_t of_dir, mode_t of_file)
+static void test_nobody_else_can_take_it(void **state)
 {
 	struct stat st;
-	int owner, fd = cagma_instance_lock(dir, "lock", of_dir, &owner);
+	int owner, fd;
 
+	(void)state;
+	umask(0);
+	fd = lock(&owner);
 	assert_true(fd >= 0);
 	assert_int_equal(stat(dir, &st), 0);
-	assert_int_equal(st.st_mode & 07777, of_dir);
+	assert_int_equal(st.st_mode & 07777, 0755);
 	assert_int_equal(fstat(fd, &st), 0);
-	assert_int_equal(st.st_mode & 07777, of_file);
+	assert_int_equal(st.st_mode & 07777, 0600);
 	close(fd);
-	assert_int_equal(unlink(path), 0);
-	assert_int_equal(rmdir(dir), 0);
 }
 
-static void test_who_may_look(void **state)
+/* Whoever made it may hold it for ever: that isn't another instance. */
+static void test_O5_what_others_can_open_is_no_lock(void **state)
 {
+	int owner, fd;
+
 	(void)state;
-	umask(022);
-	modes_are(0700, 0600);
-	modes_are(0755, 0644);
+	assert_int_equal(mkdir(dir, 0755), 0);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(fchmod(fd, 0644), 0);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	assert_int_equal(lock(&owner), -EPERM);
+	assert_int_equal(fchmod(fd, 0600), 0);
+	assert_int_equal(lock(&owner), -EBUSY);
+	close(fd);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(lock(&owner), -EPERM);
+	/* Only root can give a file away. */
+	assert_int_equal(unlink(path), 0);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (!fchown(fd, 65534, 65534))
+		assert_int_equal(lock(&owner), -EPERM);
+	close(fd);
 }
 
 static void test_lock_is_no_link(void **state)
@@ -109,11 +129,11 @@ static void test_bad_places_for_the_lock(void **state)
 	(void)state;
 	memset(long_name, 'x', sizeof(long_name));
 	long_name[sizeof(long_name) - 1] = '\0';
-	assert_int_equal(cagma_instance_lock(long_name, "lock", 0700, &owner),
+	assert_int_equal(cagma_instance_lock(long_name, "lock", &owner),
 			 -ENAMETOOLONG);
-	assert_int_equal(cagma_instance_lock("/nonexistent/run", "lock", 0700, &owner),
+	assert_int_equal(cagma_instance_lock("/nonexistent/run", "lock", &owner),
 			 -ENOENT);
-	assert_int_equal(cagma_instance_lock("/dev/null", "lock", 0700, &owner),
+	assert_int_equal(cagma_instance_lock("/dev/null", "lock", &owner),
 			 -ENOTDIR);
 }
 
@@ -124,7 +144,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_C6_second_instance_is_refused),
 		TEST(test_lock_ends_with_its_process),
-		TEST(test_who_may_look),
+		TEST(test_nobody_else_can_take_it),
+		TEST(test_O5_what_others_can_open_is_no_lock),
 		TEST(test_lock_is_no_link),
 		TEST(test_bad_places_for_the_lock),
 	};

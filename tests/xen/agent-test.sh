@@ -53,7 +53,7 @@ start_agent_of() {
 
 # status_of_agent GUEST KEY: of /proc/PID/status; a hexadecimal or decimal number.
 status_of_agent() {
-	guest_says "$1" "sed -n 's/^$2:[[:space:]]*\([0-9a-f]*\).*/\1/p' /proc/\$(cat /run/cagma-agent/lock)/status"
+	guest_says "$1" "sed -n 's/^$2:[[:space:]]*\([0-9a-f]*\).*/\1/p' /proc/\$(cat /run/lock/cagma-agent.lock)/status"
 }
 
 detached_because() {
@@ -130,7 +130,7 @@ test_agent_that_is_killed_is_let_go_and_found_again() {
 
 test_second_agent_is_refused() {
 	local answered pid
-	pid=$(guest_says talk "cat /run/cagma-agent/lock") || return
+	pid=$(guest_says talk "cat /run/lock/cagma-agent.lock") || return
 	answered=$(field talk answered)
 	guest_mark talk
 	guest_run talk "cagma-agent; echo SECOND-\$?"
@@ -155,7 +155,7 @@ test_agent_has_given_up_its_capabilities() {
 
 test_agent_that_is_ended_says_so() {
 	guest_mark talk
-	guest_run talk "kill -TERM \$(cat /run/cagma-agent/lock)"
+	guest_run talk "kill -TERM \$(cat /run/lock/cagma-agent.lock)"
 	says talk '^AGENT-0' 20 && expect 10 "talk is let go" is_gone talk || return
 	detached_because talk closed-by-guest || because "another reason is given" || return
 	! xenstore-exists "/local/domain/$(guest_domid talk)/data/cagma/vchan" ||

@@ -485,7 +485,7 @@ test_daemon_goes_to_the_background() {
 	(cd /tmp && cagmad --daemon --trace daemon.jsonl) || because "exit status $?" || return
 	[[ -e /tmp/daemon.jsonl ]] || because "the trace isn't where it was started" || return
 	cagmactl status >/dev/null || because "not ready when it returned" || return
-	pid=$(</run/cagma/cagmad.lock)
+	pid=$(</run/lock/cagmad.lock)
 	expect 10 "pv is live" is_live pv || return
 	resident=$(memory_of "$pid" VmRSS)
 	phase "  $resident KiB are resident"

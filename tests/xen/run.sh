@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # run.sh [SCENARIO...]: each SCENARIO is a boot of real Xen that runs a script in
-# dom0: dom0, hostile, agent, allocator, crash, swap, collector, lifecycle, cycles,
+# dom0: dom0, hostile, agent, allocator, crash, swap, collector, lifecycle, cycles, install,
 # matrix-HOST-KIND, matrix-few; "matrix" is all of the matrix, with a table. Reads the kernel logs, and
 # prints one line per test and the sum. Without arguments: the scenarios of `make test`.
 
@@ -56,6 +56,14 @@ boot_lifecycle() {
 	boot "$1" --guest "pv,memory=192,maxmem=512,vcpus=2,swap=256,$LINUX" \
 		--guest pvh,kind=pvh,memory=384,maxmem=384 "${guests[@]}" \
 		--host-memory 3072 --in "$project/build/tests/kernel.tar"
+}
+
+# Guest own's root is not the others'.
+boot_install() {
+	boot "$1" --systemd "$here/install-prepare.sh" --in "$project/build/test-install/root" \
+		--guest pv,memory=160,maxmem=320 \
+		--guest "own,memory=192,maxmem=320,extra=systemd.hostname=own systemd.show_status=no" \
+		--host-memory 1536
 }
 
 # CYCLES of them.
@@ -227,7 +235,7 @@ count_from() {
 }
 
 readonly LANES=2
-readonly SCENARIOS=(dom0 lifecycle hostile allocator crash agent swap matrix-few collector)
+readonly SCENARIOS=(dom0 lifecycle hostile allocator install crash agent swap matrix-few collector)
 
 (($#)) || set -- "${SCENARIOS[@]}"
 [[ $1 != matrix ]] || set -- "${MATRIX[@]}"
