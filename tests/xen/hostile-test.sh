@@ -59,7 +59,7 @@ test_guests_are_served_side_by_side() {
 		guest_run $guest "while :; do echo 1 >/sys/module/cagma/parameters/raise; usleep 100000; done 2>/dev/null &"
 	done
 	cat >$CONF <<-END
-		stale_ms = 1000; retry_max_ms = 1000;
+		stale_ms = 1000; retry_max_ms = 1000; idle = "host";
 		guests = ( { name = "evil"; min_mib = $((EVIL_MIN_KIB / 1024)); } );
 	END
 	start_daemon --config $CONF

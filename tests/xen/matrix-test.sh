@@ -19,6 +19,7 @@ readonly BOOTED_KIB=$((192 * 1024)) GROWN_KIB=$((300 * 1024)) SMALL_KIB=$((220 *
 cat >"$config" <<-END
 	grace_ms = 1000;
 	release_ms = 2000;
+	idle = "host";
 	reserve_mib = 80;
 END
 
