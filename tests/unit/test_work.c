@@ -428,6 +428,7 @@ static void test_W3_guest_behind_a_push_that_is_not_done(void **state)
 	node = &served(b)->mirror_node;
 	mirror = cagma_store_mirror(d.store);
 	atomic_store(&served(b)->mirror_queued, true);
+	atomic_store(&served(b)->mirror_wanted, true);
 	atomic_store(&served(b)->mirror_kib, 400 * 1024);
 	change_and_close(a);
 	before = fake_queue_begin(&mirror->tail, node);
