@@ -5,7 +5,7 @@
 #define WINDOW_NS	(5 * CAGMA_NS_PER_S)
 #define SHARE		4
 #define ENOUGH_PAGES	cagma_mib_to_pages(128)
-#define QUICK_NS	(CAGMA_NS_PER_S / 20)
+#define QUICK_NS	(50 * CAGMA_NS_PER_MS)
 #define STEADY_NS	CAGMA_NS_PER_S
 #define WAIT_MIN_NS	(10 * CAGMA_NS_PER_S)
 #define WAIT_MAX_NS	(300 * CAGMA_NS_PER_S)

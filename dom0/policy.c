@@ -14,8 +14,8 @@
 /* After yielding, only as much as could be asked back at once. */
 #define CALM_NS		(30 * CAGMA_NS_PER_S)
 /* What others yield is to be kept for so long, or the next time has to wait. */
-#define WAIT_MIN_S	UINT32_C(600)
-#define WAIT_MAX_S	UINT32_C(14400)
+#define WAIT_MIN_S	600
+#define WAIT_MAX_S	14400
 
 const char *cagma_why_name(enum cagma_why why)
 {
