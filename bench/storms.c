@@ -217,13 +217,14 @@ static void ask(struct fake_guest *g)
 static double time_hostile(size_t guests, size_t hostile, unsigned int *looks)
 {
 	const uint64_t step_ns = 10 * CAGMA_NS_PER_MS / HOSTILE;
+	const size_t steps = (size_t)100 * HOSTILE_S * HOSTILE;
 	uint64_t used = 0, start;
 
 	begin(guests, 600);
 	*looks = fake_calls(FAKE_XEN_HOST);
-	for (size_t i = 0; i < HOSTILE_S * 100 * HOSTILE; i++) {
+	for (size_t i = 0; i < steps; i++) {
 		fake_clock_advance(step_ns);
-		if (i % (10 * HOSTILE) == 0)
+		if (i % ((size_t)10 * HOSTILE) == 0)
 			live(guests);
 		if (i % HOSTILE < hostile)
 			ask(guest[i % HOSTILE]);
@@ -329,7 +330,7 @@ static void check(void)
 	      ratio(few.store_ns, many.store_ns), RATIO_MAX);
 	/* A pass a second of each, four at first, and four looks. */
 	judge("W1_looks_a_second_of_16_hostile_among_many",
-	      many.hostile_looks, HOSTILE * (HOSTILE_S + 4) / HOSTILE_S + 5);
+	      many.hostile_looks, HOSTILE * (HOSTILE_S + 4.0) / HOSTILE_S + 5);
 	printf("%u passed, %u failed, 0 skipped\n", passed, failed);
 }
 

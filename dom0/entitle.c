@@ -126,7 +126,8 @@ void cagma_note_use(const struct cagma_guest_view *guest,
 {
 	uint64_t lost = cagma_less(memory->had_pages, guest->alloc_pages);
 	bool shrunk = lost > memory->had_pages / SHRUNK_SHARE;
-	bool dropped = guest->used_pages < memory->used_pages / 4 * 3;
+	uint64_t used = memory->used_pages;
+	bool dropped = guest->used_pages < used / 4 * 3;
 
 	if (!shrunk && dropped)
 		memory->followed = 0;	/* by itself */

@@ -390,13 +390,12 @@ static void turn(struct cagma_loop *loop, struct cagma_guest *guest)
  * To a new guest. One whose transport has no memory of what it said is heard
  * before it is told anything.
  */
-static void greet(struct cagma_loop *loop, struct cagma_guest *guest)
+static void greet(struct cagma_loop *loop, struct cagma_link *source)
 {
-	struct cagma_link *source = guest->source;
 	struct cagma_sample sample;
 
 	if (source->transport->peek)
-		begin_orders(loop, guest,
+		begin_orders(loop, source->guest,
 			     source->transport->peek(source, &sample) ?
 				     &sample : NULL);
 }
@@ -528,7 +527,7 @@ static void begin_link(struct cagma_loop *loop, struct cagma_link *link)
 				  0, 0, 0, 0);
 	turn(loop, guest);
 	if (new)
-		greet(loop, guest);
+		greet(loop, link);
 	begin_visit(loop, link);
 }
 

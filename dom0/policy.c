@@ -468,7 +468,7 @@ static void begin_wait(const struct cagma_tuning *tuning,
 	if (m->vain_pages < tuning->release_pages)
 		return;
 	m->vain_pages = 0;
-	m->wait_s = (uint32_t)cagma_clamp(2 * m->wait_s, WAIT_MIN_S,
+	m->wait_s = (uint32_t)cagma_clamp(2 * (uint64_t)m->wait_s, WAIT_MIN_S,
 					  WAIT_MAX_S);
 	m->until_s = in_s(host) + m->wait_s;
 }
