@@ -868,7 +868,8 @@ static int allocate(struct cagma_loop *loop)
 	size_t n = CAGMA_GUESTS_MAX;
 
 	loop->events = calloc(EVENTS, sizeof(*loop->events));
-	loop->domains = calloc(CAGMA_DOMAINS_MAX, sizeof(*loop->domains));
+	loop->domains_max = n + 1;
+	loop->domains = calloc(loop->domains_max, sizeof(*loop->domains));
 	loop->guests = calloc(n + 1, sizeof(*loop->guests));
 	loop->views = calloc(n, sizeof(*loop->views));
 	loop->decisions = calloc(n, sizeof(*loop->decisions));

@@ -62,7 +62,8 @@ struct cagma_loop {
 	struct cagma_host_facts host;
 	size_t domain_count;
 	size_t beyond;			/* domains that there is no room to serve */
-	struct cagma_domain_facts *domains;	/* CAGMA_DOMAINS_MAX */
+	struct cagma_domain_facts *domains;	/* by domid */
+	size_t domains_max;			/* room for so many */
 	size_t guest_count;
 	struct cagma_guest **guests;	/* in the order of domids */
 	struct cagma_guest_view *views;

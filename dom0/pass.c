@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 
@@ -59,10 +60,41 @@ static void note_beyond(struct cagma_loop *loop)
 			  count, CAGMA_GUESTS_MAX);
 }
 
+/* N4: memory is locked, and room for all that Xen could have would be 2 MiB. */
+static int make_room(struct cagma_loop *loop)
+{
+	size_t most = cagma_min(2 * loop->domains_max, CAGMA_DOMAINS_MAX);
+	struct cagma_domain_facts *domains =
+		reallocarray(loop->domains, most, sizeof(*domains));
+
+	if (!domains)
+		return -ENOMEM;
+	loop->domains = domains;
+	loop->domains_max = most;
+	return 0;
+}
+
+/* How many domains there are, or -errno. */
+static int list_domains(struct cagma_loop *loop)
+{
+	for (;;) {
+		int count = cagma_xen_domains(loop->actuator.xen, loop->domains,
+					      loop->domains_max);
+		int err;
+
+		if (count < 0 || (size_t)count < loop->domains_max ||
+		    loop->domains_max == CAGMA_DOMAINS_MAX)
+			return count;
+		err = make_room(loop);
+		if (err)
+			return err;
+	}
+}
+
 bool cagma_pass_refresh(struct cagma_loop *loop)
 {
 	struct cagma_xen *xen = loop->actuator.xen;
-	int count = cagma_xen_domains(xen, loop->domains, CAGMA_DOMAINS_MAX);
+	int count = list_domains(loop);
 	int err = count < 0 ? count : cagma_xen_host(xen, &loop->host);
 	size_t at = 0;
 
