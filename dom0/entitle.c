@@ -18,15 +18,25 @@ bool cagma_guest_is_known(const struct cagma_tuning *tuning,
  * what is coming back from swap.
  */
 static uint64_t cma_of(const struct cagma_tuning *tuning,
-		       const struct cagma_guest_view *guest)
+		       const struct cagma_guest_view *guest, uint64_t growth)
 {
 	uint64_t task = guest->task_pages * tuning->task_percent / 100;
 	uint64_t returning = cagma_min(guest->swapped_pages,
 				       2 * guest->swap_in_pages);
 	uint64_t cma = cagma_max(tuning->cma_floor_pages,
-				 cagma_max(guest->growth_pages, task));
+				 cagma_max(growth, task));
 
 	return cagma_min(cma + returning, guest->max_pages);
+}
+
+/* One that has the floor left swaps for another reason, or brings it back into that. */
+uint64_t cagma_sure(const struct cagma_tuning *tuning,
+		    const struct cagma_guest_view *guest)
+{
+	uint64_t least = guest->used_pages + tuning->cma_floor_pages;
+
+	return guest->target_pages >= least ? tuning->cma_floor_pages :
+	       cma_of(tuning, guest, 0);
 }
 
 uint64_t cagma_wanted(const struct cagma_guest_view *guest, uint64_t used,
@@ -42,7 +52,8 @@ static void estimate(const struct cagma_tuning *tuning,
 {
 	cagma_keep_all(guests, count, decisions);
 	for (size_t i = 0; i < count; i++) {
-		uint64_t cma = cma_of(tuning, &guests[i]);
+		uint64_t cma = cma_of(tuning, &guests[i],
+				      guests[i].growth_pages);
 
 		decisions[i].cma_pages = cma;
 		/* Who can't be given more need not ask. */

@@ -13,6 +13,10 @@ uint64_t cagma_wanted(const struct cagma_guest_view *guest, uint64_t used,
 uint64_t cagma_firm(const struct cagma_tuning *tuning,
 		    const struct cagma_guest_view *guest);
 
+/* Of its CMA, what isn't for growth that may come. */
+uint64_t cagma_sure(const struct cagma_tuning *tuning,
+		    const struct cagma_guest_view *guest);
+
 /*
  * A pass that it asked for would find something that it needs. If not,
  * `decision` is that pass's.

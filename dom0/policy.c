@@ -401,18 +401,24 @@ static void release(const struct cagma_tuning *tuning,
 
 /*
  * Shrinks under way bring memory that need not be asked for again: what each guest
- * pays within a second; of one that is stuck, none.
+ * pays within a second; of one that is stuck, none. What has come back is there when
+ * the guest's limit has followed it, a moment later.
  */
 static uint64_t incoming(const struct cagma_guest_view *guests, size_t count,
 			 bool steady)
 {
 	uint64_t pages = 0;
 
-	for (size_t i = 0; i < count; i++)
-		if (!guests[i].stuck)
-			pages += cagma_min(owed(&guests[i]),
-					   steady ? guests[i].steady_pages :
-						    guests[i].quick_pages);
+	for (size_t i = 0; i < count; i++) {
+		if (guests[i].stuck)
+			continue;
+		pages += cagma_min(owed(&guests[i]),
+				   steady ? guests[i].steady_pages :
+					    guests[i].quick_pages);
+		pages += cagma_less(guests[i].limit_pages,
+				    cagma_max(guests[i].alloc_pages,
+					      guests[i].target_pages));
+	}
 	return pages;
 }
 
@@ -435,12 +441,18 @@ static bool waits(const struct cagma_host_view *host,
 	return in_s(host) < guest->memory.until_s;
 }
 
-/* For that much of what is due to the guest, others yield what they use. */
-static uint64_t worth_yielding(const struct cagma_host_view *host,
+/*
+ * For that much of what is due to the guest, others yield what they use: what it uses
+ * itself, brings back, or allocates now, and not what it may grow by.
+ */
+static uint64_t worth_yielding(const struct cagma_tuning *tuning,
+			       const struct cagma_host_view *host,
 			       const struct cagma_guest_view *guest,
 			       const struct cagma_decision *decision)
 {
-	uint64_t pages = due(decision);
+	uint64_t pages = cagma_min(due(decision), cagma_less(
+		cagma_wanted(guest, guest->used_pages, cagma_sure(tuning, guest)),
+		decision->target_pages));
 
 	if (!waits(host, guest))
 		return pages;
@@ -449,13 +461,38 @@ static uint64_t worth_yielding(const struct cagma_host_view *host,
 }
 
 static void note_yielded(const struct cagma_host_view *host,
-			 const struct cagma_guest_view *guest,
+			 const struct cagma_guest_view *guest, uint64_t pages,
 			 struct cagma_memory *m)
 {
-	if (!m->yielded_s)
+	if (!m->yielded_s) {
 		m->before_pages = m->most_pages = (uint32_t)cagma_min(
 			guest->target_pages, UINT32_MAX);
+		m->asked_pages = 0;
+	}
+	m->asked_pages = (uint32_t)cagma_min(m->asked_pages + pages,
+					     UINT32_MAX);
 	m->yielded_s = in_s(host);
+}
+
+/* What it has to yield itself it doesn't give back in vain. */
+static void note_taken(struct cagma_decision *decision)
+{
+	struct cagma_memory *m = &decision->memory;
+
+	if (m->most_pages > decision->target_pages)
+		m->most_pages = (uint32_t)decision->target_pages;
+	if (m->most_pages <= m->before_pages)
+		m->yielded_s = 0;
+	else if (m->asked_pages > m->most_pages - m->before_pages)
+		m->asked_pages = m->most_pages - m->before_pages;
+}
+
+/* What it gained, or would have if it had gone on asking until that came. */
+static uint32_t gain_of(const struct cagma_memory *m)
+{
+	uint32_t gained = m->most_pages - m->before_pages;
+
+	return gained > m->asked_pages ? gained : m->asked_pages;
 }
 
 /* It has given back half of what it gained, sooner than it may. */
@@ -463,7 +500,7 @@ static void begin_wait(const struct cagma_tuning *tuning,
 		       const struct cagma_host_view *host,
 		       struct cagma_memory *m)
 {
-	m->vain_pages += m->most_pages - m->before_pages;
+	m->vain_pages += gain_of(m);
 	m->yielded_s = 0;
 	if (m->vain_pages < tuning->release_pages)
 		return;
@@ -480,7 +517,7 @@ static void judge_gain(const struct cagma_tuning *tuning,
 		       struct cagma_decision *decision)
 {
 	struct cagma_memory *m = &decision->memory;
-	uint64_t wish = cagma_wish(guest, decision->cma_pages);
+	uint64_t wish = cagma_wish(guest, cagma_sure(tuning, guest));
 	uint32_t kept_s = in_s(host) - m->yielded_s;
 
 	if (!m->yielded_s || !cagma_guest_is_known(tuning, guest))
@@ -504,12 +541,33 @@ static bool is_urgent(const struct cagma_guest_view *guest,
 						  decision->threshold_pages);
 }
 
-static uint64_t urgently_due(const struct cagma_host_view *host,
+static uint64_t urgently_due(const struct cagma_tuning *tuning,
+			     const struct cagma_host_view *host,
 			     const struct cagma_guest_view *guest,
 			     const struct cagma_decision *decision)
 {
 	return is_urgent(guest, decision) ?
-	       worth_yielding(host, guest, decision) : 0;
+	       worth_yielding(tuning, host, guest, decision) : 0;
+}
+
+/* Of all that is `urgent`, `pages` are yielded: by whom, and for whom. */
+static void note_yields(const struct cagma_tuning *tuning,
+			const struct cagma_host_view *host,
+			const struct cagma_guest_view *guests, size_t count,
+			uint64_t pages, uint64_t urgent,
+			struct cagma_decision *decisions)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct cagma_decision *d = &decisions[i];
+		uint64_t part = urgently_due(tuning, host, &guests[i], d);
+
+		if (d->why == CAGMA_WHY_YIELD)
+			note_taken(d);
+		else if (part)
+			note_yielded(host, &guests[i],
+				     cagma_scale(part, pages, urgent),
+				     &d->memory);
+	}
 }
 
 /*
@@ -526,11 +584,12 @@ static void take(const struct cagma_tuning *tuning,
 			   cagma_less(host->reserve_pages,
 				      host->hard_pages + usable);
 	uint64_t all_due = 0, urgent = 0, coming = incoming(guests, count, false);
-	uint64_t deficit, rest;
+	uint64_t deficit, rest, left;
 
 	for (size_t i = 0; i < count; i++) {
 		all_due += due(&decisions[i]);
-		urgent += urgently_due(host, &guests[i], &decisions[i]);
+		urgent += urgently_due(tuning, host, &guests[i],
+				       &decisions[i]);
 	}
 	deficit = cagma_less(all_due + lacking, coming);
 	if (!deficit) {
@@ -546,12 +605,11 @@ static void take(const struct cagma_tuning *tuning,
 	/* Nobody has to swap for what comes a moment later. */
 	rest = cagma_min(rest, cagma_less(urgent, incoming(guests, count, true) +
 						  deficit - rest));
-	if (!rest || rest == collect(tuning, guests, count, rest, excess,
-				     CAGMA_WHY_YIELD, decisions))
-		return;
-	for (size_t i = 0; i < count; i++)
-		if (urgently_due(host, &guests[i], &decisions[i]))
-			note_yielded(host, &guests[i], &decisions[i].memory);
+	left = collect(tuning, guests, count, rest, excess, CAGMA_WHY_YIELD,
+		       decisions);
+	if (left < rest)
+		note_yields(tuning, host, guests, count, rest - left, urgent,
+			    decisions);
 }
 
 static void decide_cagma(const struct cagma_tuning *tuning,

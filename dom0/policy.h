@@ -42,6 +42,7 @@ struct cagma_memory {
 	uint32_t yielded_s;	/* when others last did; 0: they didn't */
 	uint32_t before_pages;	/* its target when they began */
 	uint32_t most_pages;	/* its largest target since then */
+	uint32_t asked_pages;	/* so much of theirs was asked for, in all */
 	uint32_t vain_pages;	/* of theirs, what it gave back unused */
 	uint32_t wait_s;	/* how long it had to wait last */
 	uint32_t until_s;	/* nobody yields for it before */

@@ -386,13 +386,23 @@ static void test_I5_emergency_protects_the_entitlement_only(void **state)
 	assert_int_equal(change(1), -(int64_t)(604 * MIB / 8));
 }
 
+/* It wants all that there is: what comes back from swap has no end. */
+static struct cagma_guest_view *add_swapping(uint64_t used_pages)
+{
+	struct cagma_guest_view *g = add(used_pages);
+
+	g->swapped_pages = g->swap_in_pages = 10 * GIB;
+	g->used_pages += MIB;
+	return g;
+}
+
 /* Two guests that both want all; the first one has most of it. */
 static void begin_unfair(void)
 {
 	set_usable(0);
 	host.reserve_pages = host.hard_pages;
-	add(952 * MIB)->growth_pages = 10 * GIB;
-	add(152 * MIB)->growth_pages = 10 * GIB;
+	add_swapping(952 * MIB);
+	add_swapping(152 * MIB);
 }
 
 /* ---- guests of every sort ---- */
@@ -450,7 +460,7 @@ static void test_P2_who_can_swap_yields_first(void **state)
 	(void)state;
 	begin_unfair();
 	guest[0].firm_pages = 952 * MIB;
-	add(952 * MIB)->growth_pages = 10 * GIB;
+	add_swapping(952 * MIB);
 	decide(true);
 	assert_int_equal(change(0), 0);
 	assert_int_equal(change(2), -(int64_t)(125 * MIB));
@@ -462,7 +472,7 @@ static void test_P2_what_one_cannot_give_lowers_all_shares(void **state)
 	(void)state;
 	begin_unfair();
 	guest[0].firm_pages = 952 * MIB;
-	add(952 * MIB)->growth_pages = 10 * GIB;
+	add_swapping(952 * MIB);
 	decide(true);
 	assert_int_equal(decision[1].entitled_pages, 600 * MIB);
 	assert_int_equal(decision[2].entitled_pages, 600 * MIB);
@@ -619,7 +629,7 @@ static void claim_in_vain(void)
 	assert_int_equal(decision[0].why, CAGMA_WHY_YIELD);
 	guest[1].memory = decision[1].memory;
 	guest[1].target_pages = guest[1].alloc_pages += 125 * MIB;
-	guest[1].growth_pages = 0;
+	guest[1].swapped_pages = guest[1].swap_in_pages = 0;
 	guest[1].used_pages = guest[1].used_donor_pages = 100 * MIB;
 	host.up_ns += S;
 	decide(true);
@@ -677,6 +687,100 @@ static void test_P8_who_keeps_it_has_a_clean_slate(void **state)
 	decide(true);
 	assert_int_equal(decision[1].memory.yielded_s, 0);
 	assert_int_equal(decision[1].memory.until_s, 0);
+}
+
+/* It asked, and wants no more when it comes: others swapped all the same. */
+static void test_P8_what_came_too_late_was_yielded_in_vain(void **state)
+{
+	(void)state;
+	begin_unfair();
+	decide(true);
+	assert_int_equal(decision[0].why, CAGMA_WHY_YIELD);
+	guest[1].memory = decision[1].memory;
+	decide(true);
+	assert_int_equal(decision[1].memory.wait_s, 0);
+	guest[1].swapped_pages = guest[1].swap_in_pages = 0;
+	guest[1].used_pages = guest[1].used_donor_pages = 100 * MIB;
+	decide(true);
+	assert_int_equal(decision[1].memory.wait_s, 600);
+}
+
+/* It had to yield it to another: it didn't give it back. */
+static void test_P8_what_was_taken_again_was_not_in_vain(void **state)
+{
+	(void)state;
+	begin_unfair();
+	guest[0].memory = (struct cagma_memory){
+		.yielded_s = 3601, .before_pages = 900 * MIB,
+		.most_pages = 1000 * MIB, .asked_pages = 100 * MIB,
+	};
+	decide(true);
+	assert_int_equal(change(0), -(int64_t)(125 * MIB));
+	assert_int_equal(decision[0].memory.yielded_s, 0);
+	guest[0].memory.before_pages = 500 * MIB;
+	guest[0].memory.asked_pages = 500 * MIB;
+	decide(true);
+	assert_int_equal(decision[0].memory.yielded_s, 3601);
+	assert_int_equal(decision[0].memory.most_pages, 875 * MIB);
+	assert_int_equal(decision[0].memory.asked_pages, 375 * MIB);
+}
+
+/* What it grew by is no reason to believe that it still uses it. */
+static void test_P8_growth_is_not_use(void **state)
+{
+	(void)state;
+	begin_unfair();
+	decide(true);
+	guest[1].memory = decision[1].memory;
+	guest[1].target_pages = guest[1].alloc_pages += 125 * MIB;
+	guest[1].swapped_pages = guest[1].swap_in_pages = 0;
+	guest[1].used_pages = guest[1].used_donor_pages = 100 * MIB;
+	guest[1].growth_pages = 10 * GIB;
+	decide(true);
+	assert_int_equal(decision[1].memory.wait_s, 600);
+}
+
+/* What it lacks now is sure, and the growth only likely. */
+static void test_P8_nobody_yields_for_growth_that_may_come(void **state)
+{
+	(void)state;
+	begin_unfair();
+	guest[1].swapped_pages = guest[1].swap_in_pages = 0;
+	guest[1].growth_pages = 10 * GIB;
+	guest[1].emergency = true;
+	decide(true);
+	assert_int_equal(change(0), -(int64_t)MIB);
+	guest[1].used_pages += 19 * MIB;
+	decide(true);
+	assert_int_equal(change(0), -(int64_t)(20 * MIB));
+}
+
+/* Who has its CMA's floor left swaps for another reason than its memory. */
+static void test_P1_nobody_yields_for_traffic_beside_plenty(void **state)
+{
+	(void)state;
+	begin_unfair();
+	guest[1].used_pages -= MIB;
+	decide(true);
+	assert_int_equal(change(0), 0);
+	guest[1].used_pages += MIB;
+	decide(true);
+	assert_int_equal(decision[0].why, CAGMA_WHY_YIELD);
+}
+
+/* Its limit is lowered a moment after the memory came back. */
+static void test_what_has_come_back_is_not_asked_for_again(void **state)
+{
+	(void)state;
+	begin_unfair();
+	guest[1].swapped_pages = guest[1].swap_in_pages = 25 * MIB;
+	guest[1].growth_pages = 10 * GIB;
+	guest[0].limit_pages = guest[0].target_pages + 26 * MIB;
+	decide(true);
+	assert_int_equal(change(0), 0);
+	guest[0].limit_pages = guest[0].target_pages;
+	decide(true);
+	assert_int_equal(change(0), -(int64_t)(26 * MIB));
 }
 
 /* ---- ready for a burst ---- */
@@ -833,7 +937,7 @@ static void test_memory_in_use_is_safe_while_others_have_surplus(void **state)
 {
 	(void)state;
 	begin_unfair();
-	guest[1].growth_pages = 0;
+	guest[1].swapped_pages = guest[1].swap_in_pages = 0;
 	guest[1].used_pages += 100 * MIB;
 	add_donor(200 * MIB);
 	decide(true);
@@ -1295,6 +1399,7 @@ int main(void)
 		POLICY_TEST(test_P1_room_of_what_returns_is_kept),
 		POLICY_TEST(test_P2_what_cannot_be_swapped_is_not_yielded),
 		POLICY_TEST(test_P2_who_can_swap_yields_first),
+		POLICY_TEST(test_P1_nobody_yields_for_traffic_beside_plenty),
 		POLICY_TEST(test_P2_what_one_cannot_give_lowers_all_shares),
 		POLICY_TEST(test_P3_what_strict_overcommit_needs_stays),
 		POLICY_TEST(test_P4_shape_is_kept_while_others_have_more),
@@ -1308,6 +1413,11 @@ int main(void)
 		POLICY_TEST(test_P8_who_gave_back_waits_twice_as_long),
 		POLICY_TEST(test_P8_who_waits_has_its_minimum_and_what_is_spare),
 		POLICY_TEST(test_P8_who_keeps_it_has_a_clean_slate),
+		POLICY_TEST(test_P8_what_came_too_late_was_yielded_in_vain),
+		POLICY_TEST(test_P8_what_was_taken_again_was_not_in_vain),
+		POLICY_TEST(test_P8_growth_is_not_use),
+		POLICY_TEST(test_P8_nobody_yields_for_growth_that_may_come),
+		POLICY_TEST(test_what_has_come_back_is_not_asked_for_again),
 		POLICY_TEST(test_guest_at_rest_is_made_ready_for_a_burst),
 		POLICY_TEST(test_guest_that_grows_is_not_prepared_meanwhile),
 		POLICY_TEST(test_nobody_is_prepared_from_what_emergencies_need),
