@@ -12,18 +12,18 @@
 /* Cases in a row are on the same host, each with its share of the time. */
 #define LIAR_CASES	3
 
-/* What the honest guests swapped out, in MiB. */
+#define LIAR_GUESTS_MAX	8
+
+/* What the honest guests swap out where the claims don't end, in MiB. */
 struct liar_cost {
-	uint64_t host;			/* its number */
-	int64_t swapped_out[SCENARIO_GUESTS_MAX];
+	int64_t swapped_out[LIAR_GUESTS_MAX];
 };
 
 /* The case of this number, always the same one; or with claims that don't end. */
 void liar_scenario(struct scenario *scenario, uint64_t number, bool for_ever);
 
-/* What was played for ever is what the next ones are compared with. */
 void liar_note_cost(struct liar_cost *cost, const struct scenario *scenario,
-		    const struct world *world, uint64_t number);
+		    const struct world *world);
 
 /* What is broken after a case was played, in words; NULL if nothing is. */
 const char *liar_complaint(const struct scenario *scenario,

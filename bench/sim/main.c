@@ -210,10 +210,28 @@ static struct world *play_liars(struct scenario *s, uint64_t number,
 	return world;
 }
 
+/* What the case is compared with; it is the same for those in a row. */
+static bool play_for_ever(struct scenario *s, uint64_t number,
+			  struct liar_cost *cost)
+{
+	static uint64_t host = UINT64_MAX;
+	struct world *world;
+
+	if (host == number / LIAR_CASES)
+		return true;
+	world = play_liars(s, number, true);
+	if (!world)
+		return false;
+	liar_note_cost(cost, s, world);
+	world_free(world);
+	host = number / LIAR_CASES;
+	return true;
+}
+
 static bool play_liar(uint64_t number)
 {
 	static struct scenario scenario;
-	static struct liar_cost for_ever = { .host = UINT64_MAX };
+	static struct liar_cost for_ever;
 	char name[32];
 	struct world *world;
 
@@ -222,13 +240,8 @@ static bool play_liar(uint64_t number)
 		scenario_print(&scenario, stdout);
 		return true;
 	}
-	if (for_ever.host != number / LIAR_CASES) {
-		world = play_liars(&scenario, number, true);
-		if (!world)
-			return false;
-		liar_note_cost(&for_ever, &scenario, world, number);
-		world_free(world);
-	}
+	if (!play_for_ever(&scenario, number, &for_ever))
+		return false;
 	world = play_liars(&scenario, number, false);
 	if (!world)
 		return false;

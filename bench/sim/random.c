@@ -23,6 +23,9 @@
 #define CONTENT_MIB	64u
 #define RESERVE_MIB	130
 #define HARD_RESERVE_MIB 64
+/* Who has more than its share of a shortage has a part of it at the most. */
+#define NEEDY_MIB	64
+#define UNFAIR_SHARE	8
 /* Less isn't worth a change. */
 #define STEP_MIB	2
 
@@ -362,6 +365,50 @@ static const char *complain_of(const struct scenario *s, const struct world *w,
 	return NULL;
 }
 
+/* It lacks much, and could be given more. */
+static bool is_needy(const struct scenario *s, const struct world *w, int guest)
+{
+	const struct scenario_guest *is = &s->guest[guest];
+	uint64_t max = is->max ? is->max : is->static_max;
+
+	return figure(w, guest, "swap") >= NEEDY_MIB &&
+	       figure(w, guest, "target") + NEEDY_MIB <= (int64_t)max &&
+	       is->offset <= is->memory / 8;
+}
+
+/* What it has beyond its minimum, for each unit of weight; in 1/16 MiB. */
+static int64_t level(const struct scenario *s, const struct world *w, int guest,
+		     int64_t less)
+{
+	const struct scenario_guest *is = &s->guest[guest];
+
+	return 16 * (figure(w, guest, "target") - less - (int64_t)is->min) /
+	       (int64_t)is->weight;
+}
+
+/* It could swap out what it uses, and give that. */
+static bool can_yield(const struct scenario *s, int guest)
+{
+	const struct scenario_guest *is = &s->guest[guest];
+
+	return !is->no_swap && !is->swap && !most_of(s, guest, VERB_PINS) &&
+	       is->offset <= is->memory / 8;
+}
+
+/* M10: nobody is left with less than its share by one that has more. */
+static bool is_starved(const struct scenario *s, const struct world *w,
+		       int guest)
+{
+	if (!is_steady(&s->guest[guest]) || !is_needy(s, w, guest))
+		return false;
+	for (int i = 0; i < (int)s->guest_count; i++)
+		if (i != guest && can_yield(s, i) &&
+		    level(s, w, i, figure(w, i, "target") / UNFAIR_SHARE) >
+			    level(s, w, guest, 0))
+			return true;
+	return false;
+}
+
 /* I1, by who isn't the daemon; nobody else spends any on a steady host. */
 static bool spends_the_reserve(const struct scenario *s, const struct world *w)
 {
@@ -382,6 +429,8 @@ const char *random_complaint(const struct scenario *s, const struct world *w)
 	if (is_steady(&s->guest[0]) && spends_the_reserve(s, w))
 		return "the hard reserve was spent";
 	for (size_t i = 0; i < s->guest_count && !complaint; i++)
-		complaint = complain_of(s, w, (int)i);
+		complaint = is_starved(s, w, (int)i) ?
+			    "one swaps beside another that has more than its share" :
+			    complain_of(s, w, (int)i);
 	return complaint;
 }
