@@ -507,6 +507,7 @@ install: all sim
 	install -d $(DESTDIR)$(SYSCONFDIR)
 	[ -e $(DESTDIR)$(SYSCONFDIR)/cagmad.conf ] || \
 		install -m 644 dom0/cagmad.conf $(DESTDIR)$(SYSCONFDIR)/
+	install -D -m 644 dom0/cagmad.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/cagmad.conf
 	for unit in cagmad cagma-exporter; do \
 		sed 's|@PREFIX@|$(PREFIX)|; s|@SYSCONFDIR@|$(SYSCONFDIR)|' \
 			dom0/$$unit.service.in \

@@ -200,7 +200,7 @@ static void print_help(void)
 	       "  -l, --lease S      what is reserved is kept so long, 1 to %d seconds\n"
 	       "                     (default %d)\n"
 	       "  -j, --json         the answer as one line of JSON\n"
-	       "  -r, --run-dir DIR  where cagmad's socket is (default %s)\n"
+	       "  -r, --run-dir DIR  where cagmad's sockets are (default %s)\n"
 	       "  -h, --help         show this\n"
 	       "  -V, --version      show the version\n",
 	       CAGMA_RESERVE_WAIT_S, CAGMA_LEASE_MAX_S, CAGMA_LEASE_S,

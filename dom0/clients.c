@@ -27,6 +27,8 @@ void cagma_clients_open(struct cagma_clients *clients, int listen_fd,
 	clients->spare_fd = open_spare();
 	clients->answer = answer;
 	clients->context = context;
+	clients->rest_ns = 0;
+	clients->rested_ns = 0;
 	clients->count = 0;
 }
 
@@ -68,6 +70,11 @@ static bool send_reply(struct cagma_client *client)
 	return false;
 }
 
+static bool is_resting(const struct cagma_clients *clients, uint64_t now_ns)
+{
+	return now_ns < clients->rested_ns;
+}
+
 static bool receive_request(struct cagma_clients *clients,
 			    struct cagma_client *client, uint64_t now_ns)
 {
@@ -88,6 +95,8 @@ static bool receive_request(struct cagma_clients *clients,
 	if (strcspn(client->request, "\n") + 1 != client->got)
 		client->request[0] = '\0';
 	client->reply = clients->answer(clients->context, client->request);
+	if (clients->rest_ns)
+		clients->rested_ns = now_ns + clients->rest_ns;
 	if (!client->reply)
 		return false;
 	client->length = strlen(client->reply);
@@ -103,8 +112,10 @@ static bool serve_client(struct cagma_clients *clients,
 		return false;
 	if (!events)
 		return true;
-	return client->reply ? send_reply(client) :
-			       receive_request(clients, client, now_ns);
+	if (client->reply)
+		return send_reply(client);
+	return is_resting(clients, now_ns) ||
+	       receive_request(clients, client, now_ns);
 }
 
 /* ---- all of them ---- */
@@ -150,15 +161,24 @@ static void take_one(struct cagma_clients *clients, uint64_t now_ns)
 		refuse_one(clients);
 }
 
+/* While they rest only replies go out: who asks, or comes, waits in the kernel. */
 nfds_t cagma_clients_watch(const struct cagma_clients *clients,
-			   struct pollfd *fds)
+			   struct pollfd *fds, uint64_t now_ns)
 {
-	fds[0] = (struct pollfd){ .fd = clients->listen_fd, .events = POLLIN };
-	for (size_t i = 0; i < clients->count; i++)
+	bool rest = is_resting(clients, now_ns);
+
+	fds[0] = (struct pollfd){
+		.fd = rest ? -1 : clients->listen_fd,
+		.events = POLLIN,
+	};
+	for (size_t i = 0; i < clients->count; i++) {
+		const struct cagma_client *client = &clients->client[i];
+
 		fds[1 + i] = (struct pollfd){
-			.fd = clients->client[i].fd,
-			.events = clients->client[i].reply ? POLLOUT : POLLIN,
+			.fd = rest && !client->reply ? -1 : client->fd,
+			.events = client->reply ? POLLOUT : POLLIN,
 		};
+	}
 	return 1 + clients->count;
 }
 
@@ -166,7 +186,9 @@ int cagma_clients_timeout(const struct cagma_clients *clients, uint64_t now_ns)
 {
 	uint64_t least_ns = UINT64_MAX;
 
-	if (!clients->count)
+	if (is_resting(clients, now_ns))
+		least_ns = clients->rested_ns;
+	else if (!clients->count)
 		return -1;
 	for (size_t i = 0; i < clients->count; i++)
 		least_ns = cagma_min(least_ns, clients->client[i].deadline_ns);
@@ -176,9 +198,13 @@ int cagma_clients_timeout(const struct cagma_clients *clients, uint64_t now_ns)
 void cagma_clients_serve(struct cagma_clients *clients,
 			 const struct pollfd *fds, uint64_t now_ns)
 {
-	for (size_t i = clients->count; i-- > 0;)
-		if (!serve_client(clients, &clients->client[i],
-				  fds[1 + i].revents, now_ns))
+	const struct pollfd *found = &fds[1];
+
+	for (size_t i = 0; i < clients->count; found++)
+		if (serve_client(clients, &clients->client[i], found->revents,
+				 now_ns))
+			i++;
+		else
 			drop(clients, i);
 	if (fds[0].revents)
 		take_one(clients, now_ns);

@@ -2,7 +2,8 @@
 /*
  * Clients of a stream socket, each of which sends a line, gets an answer and is
  * done. Nobody waits for a slow one: all are served side by side, each has its
- * deadlines, and if there are too many, who has asked nothing yet has to go.
+ * deadlines, and if there are too many, who has asked nothing yet has to go. Those
+ * who may ask as often as they like can be made to wait between two answers.
  */
 #ifndef CAGMA_CLIENTS_H
 #define CAGMA_CLIENTS_H
@@ -12,6 +13,7 @@
 #include <stdint.h>
 
 #define CAGMA_CLIENTS_MAX	16
+#define CAGMA_CLIENTS_FDS	(1 + CAGMA_CLIENTS_MAX)
 /* Longer than any request: "set NAME min=... max=... weight=...\n". */
 #define CAGMA_REQUEST_BYTES	160
 
@@ -34,6 +36,8 @@ struct cagma_clients {
 	 */
 	char *(*answer)(void *context, char *request);
 	void *context;
+	uint64_t rest_ns;	/* after each answer; 0: none */
+	uint64_t rested_ns;	/* until then nobody is answered */
 	size_t count;
 	struct cagma_client client[CAGMA_CLIENTS_MAX];	/* the oldest first */
 };
@@ -47,9 +51,9 @@ void cagma_clients_close(struct cagma_clients *clients);
 /* Takes over a connected socket. */
 void cagma_clients_add(struct cagma_clients *clients, int fd, uint64_t now_ns);
 
-/* What to wait for, in 1 + CAGMA_CLIENTS_MAX entries; how many are used. */
+/* What to wait for, in CAGMA_CLIENTS_FDS entries; how many are used. */
 nfds_t cagma_clients_watch(const struct cagma_clients *clients,
-			   struct pollfd *fds);
+			   struct pollfd *fds, uint64_t now_ns);
 
 /* How long at most, in ms as poll() takes them. */
 int cagma_clients_timeout(const struct cagma_clients *clients,

@@ -134,20 +134,23 @@ static bool is_open_to_others(const char *path, mode_t forbidden)
 		return false;
 	if (!info.st_uid && !(info.st_mode & forbidden))
 		return false;
-	complain("%s belongs to user %u and has mode %03o: it must be root's, and nobody else may %s it",
+	complain("%s belongs to user %u and has mode %03o: it must be root's, and %s may %s it",
 		 path, info.st_uid, info.st_mode & 0777,
+		 forbidden & S_IRWXG ? "nobody else" : "none but its group",
 		 forbidden & S_IRWXO & ~S_IWOTH ? "use" : "write to");
 	return true;
 }
 
 static void look_at_permissions(const char *config, const char *run_dir)
 {
-	char socket[256];
+	char socket[256], readers[256];
 	bool bad = false;
 
 	snprintf(socket, sizeof(socket), "%s/" CAGMA_SOCKET, run_dir);
+	snprintf(readers, sizeof(readers), "%s/" CAGMA_STATUS_SOCKET, run_dir);
 	bad |= is_open_to_others(run_dir, S_IWGRP | S_IWOTH);
 	bad |= is_open_to_others(socket, S_IRWXG | S_IRWXO);
+	bad |= is_open_to_others(readers, S_IRWXO);
 	if (*config)
 		bad |= is_open_to_others(config, S_IWGRP | S_IWOTH);
 	if (!bad && !access(run_dir, F_OK))

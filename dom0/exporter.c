@@ -63,7 +63,7 @@ static enum MHD_Result say(struct MHD_Connection *connection,
 static enum MHD_Result send_metrics(struct MHD_Connection *connection,
 				    const struct options *options)
 {
-	struct json_object *status = cagma_demand(options->run_dir, "status\n");
+	struct json_object *status = cagma_read(options->run_dir, "status\n");
 	char *body = NULL;
 	size_t length = 0;
 	FILE *file = open_memstream(&body, &length);
@@ -176,7 +176,7 @@ static void print_help(void)
 	       "Tells Prometheus what the running cagmad sees and does.\n\n"
 	       "  -a, --address IP   listen there (default %s)\n"
 	       "  -p, --port N       1 to 65535 (default %d)\n"
-	       "  -r, --run-dir DIR  where cagmad's socket is (default %s)\n"
+	       "  -r, --run-dir DIR  where cagmad's sockets are (default %s)\n"
 	       "  -h, --help         show this\n"
 	       "  -V, --version      show the version\n",
 	       ADDRESS, PORT, CAGMA_RUN_DIR);

@@ -578,16 +578,41 @@ static void on_link(struct cagma_loop *loop, struct cagma_link *link)
 	begin_visit(loop, link);
 }
 
+/* As xl takes it: digits alone. False: it can be a name only. */
+static bool is_domid(const char *wanted, uint16_t *domid)
+{
+	size_t digits = strspn(wanted, "0123456789");
+	unsigned long value = strtoul(wanted, NULL, 10);
+
+	*domid = (uint16_t)value;
+	return digits && !wanted[digits] && value <= UINT16_MAX;
+}
+
+/* Somebody's, if only of a domain that isn't attached: then no name will do. */
+static bool is_taken(const struct cagma_loop *loop, uint16_t domid)
+{
+	for (size_t i = 0; i < loop->domain_count; i++)
+		if (loop->domains[i].domid == domid)
+			return true;
+	return false;
+}
+
 struct cagma_guest *cagma_loop_find(struct cagma_loop *loop, const char *wanted)
 {
-	char domid[8];
+	uint16_t domid;
 
-	for (size_t i = 0; i < loop->guest_count; i++) {
-		snprintf(domid, sizeof(domid), "%u", loop->guests[i]->domid);
-		if (!strcmp(loop->guests[i]->name, wanted) ||
-		    !strcmp(domid, wanted))
-			return loop->guests[i];
+	if (is_domid(wanted, &domid)) {
+		size_t index = index_of(loop, domid);
+
+		if (index < loop->guest_count &&
+		    loop->guests[index]->domid == domid)
+			return loop->guests[index];
+		if (is_taken(loop, domid))
+			return NULL;
 	}
+	for (size_t i = 0; i < loop->guest_count; i++)
+		if (!strcmp(loop->guests[i]->name, wanted))
+			return loop->guests[i];
 	return NULL;
 }
 

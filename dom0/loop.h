@@ -99,7 +99,10 @@ static inline bool cagma_loop_lets_be(const struct cagma_loop *loop,
 	return loop->paused || guest->paused || guest->exempt;
 }
 
-/* The attached guest of that name or domid, or NULL. */
+/*
+ * The attached guest of that domid or name, or NULL. A number is a domid as long as
+ * there is such a domain, attached or not.
+ */
 struct cagma_guest *cagma_loop_find(struct cagma_loop *loop, const char *wanted);
 
 #endif

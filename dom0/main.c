@@ -72,9 +72,12 @@ static int lock(void)
 	return fd;
 }
 
+/* What is there has got its mode from somebody who knew why. */
 static int make_run_dir(const char *dir)
 {
-	return mkdir(dir, 0700) && errno != EEXIST ? say(dir, -errno) : 0;
+	int err = mkdir(dir, 0700) ? -errno : cagma_serve_share_dir(dir);
+
+	return err && err != -EEXIST ? say(dir, err) : 0;
 }
 
 /* Each with what is to be done about it. */

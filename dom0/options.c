@@ -20,7 +20,7 @@ static void print_help(void)
 	       "  -t, --trace FILE    write what happens, as JSON lines\n"
 	       "      --record FILE   append every decision with all that went into it,\n"
 	       "                      for cagma-sim --replay\n"
-	       "  -r, --run-dir DIR   where the socket is (default %s)\n"
+	       "  -r, --run-dir DIR   where the sockets are (default %s)\n"
 	       "      --check-config  read the configuration and exit\n"
 	       "  -h, --help          show this\n"
 	       "  -V, --version       show the version\n\n"

@@ -10,6 +10,7 @@
 
 #define NO_ANSWER	"{\"error\":\"no answer: out of memory, or stopping\"}\n"
 #define UNKNOWN		"{\"error\":\"unknown request\"}\n"
+#define READ_ONLY	"{\"error\":\"this socket is for reading only\"}\n"
 
 /* ---- asking the loop ---- */
 
@@ -190,22 +191,44 @@ static const char *explained(char *request)
 	return name;
 }
 
-char *cagma_requests_answer(struct cagma_requests *r, char *request)
+/* What changes nothing; NULL, too, if it is something else. */
+static char *tell(struct cagma_requests *r, char *request)
 {
-	struct cagma_command command;
-	size_t length = strlen(request);
 	const char *wanted;
 
-	if (!length || request[length - 1] != '\n')
-		return strdup(UNKNOWN);
 	if (!strcmp(request, "status\n"))
 		return tell_status(r);
 	wanted = explained(request);
-	if (wanted)
-		return explain(r, wanted);
-	if (cagma_command_parse(&command, request))
-		return carry_out(r, &command);
-	return strdup(UNKNOWN);
+	return wanted ? explain(r, wanted) : NULL;
+}
+
+static bool is_command(struct cagma_command *command, const char *request)
+{
+	size_t length = strlen(request);
+
+	return length && request[length - 1] == '\n' &&
+	       cagma_command_parse(command, request);
+}
+
+char *cagma_requests_answer(struct cagma_requests *r, char *request)
+{
+	struct cagma_command command;
+	char *reply = tell(r, request);
+
+	if (reply)
+		return reply;
+	return is_command(&command, request) ? carry_out(r, &command) :
+					       strdup(UNKNOWN);
+}
+
+char *cagma_requests_tell(struct cagma_requests *r, char *request)
+{
+	struct cagma_command command;
+	char *reply = tell(r, request);
+
+	if (reply)
+		return reply;
+	return strdup(is_command(&command, request) ? READ_ONLY : UNKNOWN);
 }
 
 int cagma_requests_init(struct cagma_requests *r, struct cagma_loop *loop,

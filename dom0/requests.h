@@ -31,4 +31,7 @@ void cagma_requests_destroy(struct cagma_requests *requests);
  */
 char *cagma_requests_answer(struct cagma_requests *requests, char *request);
 
+/* The same to one who may read, and no more: each command is refused. */
+char *cagma_requests_tell(struct cagma_requests *requests, char *request);
+
 #endif

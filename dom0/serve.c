@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <grp.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
@@ -21,13 +22,21 @@
 #include "units.h"
 
 #define STACK_BYTES	((size_t)512 * 1024)
+/* Each answer to a reader has the loop copy what it knows: ten a second will do. */
+#define READERS_REST_NS	(100 * CAGMA_NS_PER_MS)
+
+/* A socket and its clients. */
+struct door {
+	struct cagma_clients clients;
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+};
 
 struct cagma_serve {
 	struct cagma_loop *loop;
 	struct cagma_trace *trace;
 	struct cagma_requests requests;
-	struct cagma_clients clients;
-	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	struct door control;		/* for root */
+	struct door readers;		/* who take none of its places */
 	int stop_fd;
 	uint64_t watchdog_ns;		/* 0: nobody watches */
 	uint64_t next_alive_ns;
@@ -38,6 +47,11 @@ struct cagma_serve {
 static char *answer(void *context, char *request)
 {
 	return cagma_requests_answer(context, request);
+}
+
+static char *tell(void *context, char *request)
+{
+	return cagma_requests_tell(context, request);
 }
 
 /* ---- the thread ---- */
@@ -55,41 +69,59 @@ static void tell_alive(struct cagma_serve *serve, uint64_t now_ns)
 	serve->beats = beats;
 }
 
+/* As poll() takes them: -1 is for ever. */
+static int sooner(int a, int b)
+{
+	if (a < 0 || b < 0)
+		return a < 0 ? b : a;
+	return a < b ? a : b;
+}
+
 static int timeout(const struct cagma_serve *serve, uint64_t now_ns)
 {
-	int clients = cagma_clients_timeout(&serve->clients, now_ns);
+	int clients =
+		sooner(cagma_clients_timeout(&serve->control.clients, now_ns),
+		       cagma_clients_timeout(&serve->readers.clients, now_ns));
 	int alive = (int)(cagma_less(serve->next_alive_ns, now_ns) /
 			  CAGMA_NS_PER_MS) + 1;
 
-	if (!serve->watchdog_ns || (clients >= 0 && clients < alive))
-		return clients;
-	return alive;
+	return serve->watchdog_ns ? sooner(clients, alive) : clients;
 }
 
-enum { STOP, TRACE, JOURNAL, CLIENTS };
+enum { STOP, TRACE, JOURNAL, CONTROL, READERS = CONTROL + CAGMA_CLIENTS_FDS,
+       FDS = READERS + CAGMA_CLIENTS_FDS };
 
 /* True until it is to stop. */
 static bool wait_and_serve(struct cagma_serve *serve)
 {
 	struct cagma_journal *journal = serve->loop->journal;
-	struct pollfd fds[CLIENTS + 1 + CAGMA_CLIENTS_MAX] = {
+	struct pollfd fds[FDS] = {
 		[STOP] = { .fd = serve->stop_fd, .events = POLLIN },
 		[TRACE] = { .fd = serve->trace->feed.full.fd,
 			    .events = POLLIN },
 		[JOURNAL] = { .fd = journal ? journal->feed.full.fd : -1,
 			      .events = POLLIN },
 	};
-	nfds_t count = CLIENTS + cagma_clients_watch(&serve->clients,
-						     &fds[CLIENTS]);
+	uint64_t now_ns = cagma_now_ns();
+	nfds_t count = CONTROL + cagma_clients_watch(&serve->control.clients,
+						     &fds[CONTROL], now_ns);
 
-	if (poll(fds, count, timeout(serve, cagma_now_ns())) < 0)
+	/* Between them are entries that nobody has filled. */
+	while (count < READERS)
+		fds[count++].fd = -1;
+	count += cagma_clients_watch(&serve->readers.clients, &fds[READERS],
+				     now_ns);
+	if (poll(fds, count, timeout(serve, now_ns)) < 0)
 		return true;
 	tell_alive(serve, cagma_now_ns());
 	if (fds[TRACE].revents)
 		cagma_trace_write(serve->trace);
 	if (fds[JOURNAL].revents)
 		cagma_journal_write(journal);
-	cagma_clients_serve(&serve->clients, &fds[CLIENTS], cagma_now_ns());
+	cagma_clients_serve(&serve->control.clients, &fds[CONTROL],
+			    cagma_now_ns());
+	cagma_clients_serve(&serve->readers.clients, &fds[READERS],
+			    cagma_now_ns());
 	return !fds[STOP].revents;
 }
 
@@ -104,7 +136,26 @@ static void *run(void *arg)
 
 /* ---- start and end ---- */
 
-static int listen_on(const char *path)
+/*
+ * For the group as well, if it's given and there is such a one: -errno if it is there
+ * and can't get it. What is shared has been ours alone until now.
+ */
+static int share(const char *path, mode_t mode, const char *group)
+{
+	const struct group *g = group ? getgrnam(group) : NULL;
+
+	if (g && chown(path, (uid_t)-1, g->gr_gid))
+		return -errno;
+	return chmod(path, mode) ? -errno : 0;
+}
+
+int cagma_serve_share_dir(const char *dir)
+{
+	return getgrnam(CAGMA_GROUP) ? share(dir, 0750, CAGMA_GROUP) : 0;
+}
+
+/* Of that mode exactly, whatever the umask is. */
+static int listen_on(const char *path, mode_t mode, const char *group)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -116,12 +167,61 @@ static int listen_on(const char *path)
 	memcpy(address.sun_path, path, strlen(path) + 1);
 	unlink(path);	/* we hold the lock: whoever made it is dead */
 	mask = umask(0177);
-	err = bind(fd, (struct sockaddr *)&address, sizeof(address)) ||
-	      listen(fd, 16) ? -errno : 0;
+	err = bind(fd, (struct sockaddr *)&address, sizeof(address)) ? -errno :
+								       0;
 	umask(mask);
+	if (!err)
+		err = share(path, mode, group);
+	if (!err)
+		err = listen(fd, 16) ? -errno : 0;
 	if (err)
 		close(fd);
 	return err ? err : fd;
+}
+
+static int open_door(struct door *door, const char *dir, const char *name,
+		     mode_t mode, const char *group,
+		     char *(*answer_by)(void *context, char *request),
+		     struct cagma_requests *requests)
+{
+	int fd;
+
+	if (snprintf(door->path, sizeof(door->path), "%s/%s", dir, name) >=
+	    (int)sizeof(door->path))
+		return -ENAMETOOLONG;
+	fd = listen_on(door->path, mode, group);
+	if (fd < 0)
+		return fd;
+	cagma_clients_open(&door->clients, fd, answer_by, requests);
+	return 0;
+}
+
+static void close_door(struct door *door)
+{
+	unlink(door->path);
+	cagma_clients_close(&door->clients);
+}
+
+static int open_doors(struct cagma_serve *serve, const char *dir)
+{
+	int err = open_door(&serve->control, dir, CAGMA_SOCKET, 0600, NULL,
+			    answer, &serve->requests);
+
+	if (err)
+		return err;
+	err = open_door(&serve->readers, dir, CAGMA_STATUS_SOCKET, 0660,
+			CAGMA_GROUP, tell, &serve->requests);
+	if (err)
+		close_door(&serve->control);
+	else
+		serve->readers.clients.rest_ns = READERS_REST_NS;
+	return err;
+}
+
+static void close_doors(struct cagma_serve *serve)
+{
+	close_door(&serve->readers);
+	close_door(&serve->control);
 }
 
 static int start_thread(struct cagma_serve *serve)
@@ -142,18 +242,13 @@ int cagma_serve_start(struct cagma_serve **out, const char *run_dir,
 		      const struct cagma_options *options)
 {
 	struct cagma_serve *serve = calloc(1, sizeof(*serve));
-	int err, listen_fd;
+	int err;
 
 	if (!serve)
 		return -ENOMEM;
 	serve->loop = loop;
 	serve->trace = trace;
 	serve->watchdog_ns = cagma_notify_watchdog_ns();
-	if (snprintf(serve->path, sizeof(serve->path), "%s/" CAGMA_SOCKET,
-		     run_dir) >= (int)sizeof(serve->path)) {
-		err = -ENAMETOOLONG;
-		goto err_free;
-	}
 	serve->stop_fd = eventfd(0, EFD_CLOEXEC);
 	if (serve->stop_fd < 0) {
 		err = -errno;
@@ -163,22 +258,17 @@ int cagma_serve_start(struct cagma_serve **out, const char *run_dir,
 				  serve->stop_fd);
 	if (err)
 		goto err_stop;
-	listen_fd = listen_on(serve->path);
-	if (listen_fd < 0) {
-		err = listen_fd;
+	err = open_doors(serve, run_dir);
+	if (err)
 		goto err_requests;
-	}
-	cagma_clients_open(&serve->clients, listen_fd, answer,
-			   &serve->requests);
 	err = start_thread(serve);
 	if (err)
-		goto err_clients;
+		goto err_doors;
 	*out = serve;
 	return 0;
 
-err_clients:
-	cagma_clients_close(&serve->clients);
-	unlink(serve->path);
+err_doors:
+	close_doors(serve);
 err_requests:
 	cagma_requests_destroy(&serve->requests);
 err_stop:
@@ -215,8 +305,7 @@ void cagma_serve_stop(struct cagma_serve *serve)
 	if (serve->loop->journal)
 		cagma_journal_write(serve->loop->journal);
 	write_end(serve);
-	unlink(serve->path);
-	cagma_clients_close(&serve->clients);
+	close_doors(serve);
 	cagma_requests_destroy(&serve->requests);
 	close(serve->stop_fd);
 	free(serve);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The serve thread: answers cagmactl on a root-only socket and writes the
- * trace. A slow client delays nobody.
+ * The serve thread: answers cagmactl on a root-only socket, who may only read on
+ * another one, and writes the trace. A slow client delays nobody.
  */
 #ifndef CAGMA_SERVE_H
 #define CAGMA_SERVE_H
@@ -13,9 +13,14 @@
 
 #define CAGMA_RUN_DIR	"/run/cagma"
 #define CAGMA_SOCKET	"cagmad.sock"
+#define CAGMA_STATUS_SOCKET "status.sock"	/* tells, and takes no command */
+#define CAGMA_GROUP	"cagma"			/* may use it, if there is one */
 #define CAGMA_LOCK	"cagmad.lock"
 
 struct cagma_serve;
+
+/* Readers may enter a directory that root has just made for itself. -errno. */
+int cagma_serve_share_dir(const char *dir);
 
 /*
  * Listens in `run_dir` and starts the thread; `options` say what to reload.
@@ -28,7 +33,7 @@ int cagma_serve_start(struct cagma_serve **serve, const char *run_dir,
 
 /*
  * To be called when the loop has ended: it may use a config of ours. Writes the
- * rest of the trace, removes the socket, ends the thread.
+ * rest of the trace, removes the sockets, ends the thread.
  */
 void cagma_serve_stop(struct cagma_serve *serve);
 

@@ -220,6 +220,68 @@ wait $exporter
 status=$?
 report exporter_ends_cleanly "$( ((status == 0)) || echo "status $status")"
 
+# cagmad's two sockets: each says which one it is, and notes who came.
+mkdir "$dir/doors"
+cat >"$dir/doors.py" <<-'END'
+	import os, selectors, socket, sys
+	found = selectors.DefaultSelector()
+	for name in "cagmad", "status":
+	    door = socket.socket(socket.AF_UNIX)
+	    door.bind(f"{sys.argv[1]}/{name}.sock")
+	    door.listen()
+	    found.register(door, selectors.EVENT_READ, name)
+	while True:
+	    for key, _ in found.select():
+	        client = key.fileobj.accept()[0]
+	        request = client.recv(200).decode().strip()
+	        print(key.data, request, flush=True)
+	        client.send(b'{"policy":"%s"}\n' % key.data.encode())
+	        client.close()
+END
+python3 "$dir/doors.py" "$dir/doors" >>"$dir/came" &
+doors=$!
+tries=0
+until [[ -S $dir/doors/status.sock ]] || ((++tries == 100)); do
+	sleep 0.1
+done
+chmod 755 "$dir" "$dir/doors" && chmod 0 "$dir/doors/cagmad.sock" && chmod 666 "$dir/doors/status.sock"
+cp $CAGMACTL "$dir/cagmactl"
+reader=("$dir/cagmactl" --run-dir "$dir/doors")
+((EUID)) || reader=(setpriv --reuid 65534 --clear-groups "${reader[@]}")
+problem=
+for request in status "explain web"; do
+	# shellcheck disable=SC2086 # two words
+	[[ $("${reader[@]}" --json $request 2>&1) == '{"policy":"status"}' ]] ||
+		problem+="$request isn't answered; "
+done
+[[ $(<"$dir/came") == $'status status\nstatus explain web' ]] || problem+="came: $(<"$dir/came")"
+report test_O4_reader_asks_at_the_other_socket "$problem"
+: >"$dir/came"
+for request in pause "set web min=64" reload "release 1" "reserve 64"; do
+	# shellcheck disable=SC2086
+	refuses "test_O4_reader_who_commands_is_told:${request%% *}" 1 \
+		'^cagmactl: only root may tell cagmad what to do \(.*/cagmad.sock: Permission denied\)$' \
+		"${reader[@]}" $request
+done
+$EXPORTER --run-dir "$dir/doors" --port $port 2>"$dir/exporter" &
+exporter=$!
+tries=0
+until http GET / >"$dir/http" 2>/dev/null || ((++tries == 100)); do
+	sleep 0.1
+done
+problem=
+[[ $(http GET /metrics) == *"cagma_up 1"* ]] || problem="no metrics; "
+kill $exporter
+wait $exporter
+chmod 0 "$dir/doors/status.sock"
+refuses test_O4_stranger_is_told_who_may_ask 1 \
+	'^cagmactl: only root and group cagma may ask cagmad \(.*/status.sock: Permission denied\)$' \
+	"${reader[@]}" status
+kill $doors
+wait $doors 2>/dev/null
+[[ $(<"$dir/came") == "status status" ]] || problem+="came: $(<"$dir/came")"
+report test_O4_exporter_asks_where_nobody_commands "$problem"
+
 # cagma-create, with an xl and a cagmactl that write down how they were called.
 mkdir "$dir/fake"
 cat >"$dir/fake/xl" <<-'END'
@@ -348,11 +410,18 @@ for file in sbin/cagmad sbin/cagmactl sbin/cagma-exporter sbin/cagma-create bin/
 	share/man/man8/cagma-create.8 share/man/man1/cagma-sim.1 share/man/man4/cagma.4 \
 	share/man/man8/cagmad.8 share/man/man8/cagmactl.8 share/man/man8/cagma-exporter.8 \
 	share/cagma/grafana.json lib/systemd/system/cagmad.service \
-	lib/systemd/system/cagma-exporter.service ../etc/cagmad.conf; do
+	lib/systemd/system/cagma-exporter.service lib/sysusers.d/cagmad.conf \
+	../etc/cagmad.conf; do
 	[[ -s $dir/root/usr/$file ]] || missing+=" $file"
 done
 grep -q '^ExecStart=/usr/sbin/cagmad --config /etc/cagmad.conf$' \
 	"$dir/root/usr/lib/systemd/system/cagmad.service" || missing+=" ExecStart"
+# Who may read is one group, whatever names it.
+for line in "sysusers.d/cagmad.conf:g cagma -" systemd/system/cagmad.service:Group=cagma \
+	systemd/system/cagma-exporter.service:SupplementaryGroups=cagma; do
+	grep -qx "${line#*:}" "$dir/root/usr/lib/${line%%:*}" || missing+=" ${line#*:}"
+done
+grep -q '"cagma"' <(grep CAGMA_GROUP dom0/serve.h) || missing+=" CAGMA_GROUP"
 echo 'period_ms = 2000;' >"$dir/root/etc/cagmad.conf"
 make -s install DESTDIR="$dir/root" PREFIX=/usr >/dev/null 2>&1
 grep -q 2000 "$dir/root/etc/cagmad.conf" || missing+=" the settings that were there"

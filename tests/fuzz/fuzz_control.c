@@ -209,12 +209,13 @@ static void check_reply(const char *reply, bool status)
 /* Both ends take turns until the client is done; the length of the reply. */
 static size_t converse(int fd, char *reply, size_t size)
 {
-	struct pollfd fds[1 + CAGMA_CLIENTS_MAX];
+	struct pollfd fds[CAGMA_CLIENTS_FDS];
 	size_t length = 0;
 	ssize_t n;
 
 	do {
-		nfds_t count = cagma_clients_watch(&clients, fds);
+		nfds_t count = cagma_clients_watch(&clients, fds,
+						   cagma_now_ns());
 
 		poll(fds, count, 0);
 		cagma_clients_serve(&clients, fds, cagma_now_ns());

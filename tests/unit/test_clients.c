@@ -75,15 +75,15 @@ static int end(void **state)
 /* As often as there is anything to do. */
 static void serve(void)
 {
-	struct pollfd fds[1 + CAGMA_CLIENTS_MAX];
+	struct pollfd fds[CAGMA_CLIENTS_FDS];
 	nfds_t count;
 
 	do {
-		count = cagma_clients_watch(&clients, fds);
+		count = cagma_clients_watch(&clients, fds, now_ns);
 		if (poll(fds, count, 0) <= 0)
 			memset(fds, 0, sizeof(fds));
 		cagma_clients_serve(&clients, fds, now_ns);
-		count = cagma_clients_watch(&clients, fds);
+		count = cagma_clients_watch(&clients, fds, now_ns);
 	} while (poll(fds, count, 0) > 0);
 }
 
@@ -329,6 +329,49 @@ static void test_R2_without_descriptors_clients_are_refused(void **state)
 	assert_heard(fd, "[status]");
 }
 
+/* Whoever asks again and again gets an answer per rest; who came first, first. */
+static void test_O4_readers_wait_between_two_answers(void **state)
+{
+	int hog[8], slow, late;
+	char heard[256];
+
+	(void)state;
+	clients.rest_ns = 100 * MS;
+	reply_bytes = 3 << 20;
+	for (size_t i = 0; i < ARRAY_SIZE(hog); i++)
+		hog[i] = connect_one();
+	slow = connect_one();
+	say(slow, "status\n");
+	serve();
+	reply_bytes = 100;
+	for (size_t i = 0; i < ARRAY_SIZE(hog); i++)
+		say(hog[i], "status\n");
+	late = connect_one();
+	serve();
+	assert_int_equal(asked, 1);
+	assert_int_equal(clients.count, 1 + ARRAY_SIZE(hog));
+	assert_in_range(cagma_clients_timeout(&clients, now_ns), 100, 101);
+	/* What has been asked for goes out meanwhile. */
+	while (hear(slow, heard, sizeof(heard)) > 0)
+		serve();
+	close(slow);
+	assert_int_equal(asked, 1);
+	for (size_t i = 0; i < ARRAY_SIZE(hog); i++) {
+		now_ns += 100 * MS;
+		serve();
+		assert_int_equal(asked, 2 + i);
+		assert_heard(hog[i], "[status]");
+		if (i + 1 < ARRAY_SIZE(hog))
+			assert_waiting(hog[i + 1]);
+	}
+	now_ns += 100 * MS;
+	say(late, "status\n");
+	serve();
+	assert_heard(late, "[status]");
+	now_ns += 100 * MS;
+	assert_int_equal(cagma_clients_timeout(&clients, now_ns), -1);
+}
+
 #define CLIENTS_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -342,6 +385,7 @@ int main(void)
 		CLIENTS_TEST(test_R13_reader_that_never_reads_is_let_go),
 		CLIENTS_TEST(test_R13_1000_clients),
 		CLIENTS_TEST(test_R13_silent_ones_push_out_silent_ones),
+		CLIENTS_TEST(test_O4_readers_wait_between_two_answers),
 		CLIENTS_TEST(test_R2_without_descriptors_clients_are_refused),
 	};
 

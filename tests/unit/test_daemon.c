@@ -710,6 +710,58 @@ static void test_paused_guest_is_left_alone(void **state)
 	assert_non_null(tell("pause nobody\n"));
 }
 
+/* The guest that a command would mean; 0: none. */
+static uint16_t meant(const char *wanted)
+{
+	const struct cagma_guest *g = cagma_loop_find(&d.loop, wanted);
+
+	return g ? g->domid : 0;
+}
+
+static struct fake_guest *add_named(uint16_t domid, const char *name)
+{
+	struct fake_guest *g = add(domid, 512 * MIB);
+
+	fake_node_set(g, "name", name, strlen(name));
+	return g;
+}
+
+static void test_O3_number_is_a_domid_before_it_is_a_name(void **state)
+{
+	struct fake_guest *five = add_named(5, "6");
+	struct fake_guest *six = add_named(6, "7");
+
+	(void)state;
+	add_named(8, "5");
+	run(2 * S);
+	assert_int_equal(meant("5"), 5);
+	assert_int_equal(meant("6"), 6);
+	assert_int_equal(meant("06"), 6);
+	assert_int_equal(meant("8"), 8);
+	assert_int_equal(meant("65542"), 0);	/* 6, in 16 bits */
+	assert_int_equal(meant("-6"), 0);
+	assert_int_equal(meant("6x"), 0);
+	assert_int_equal(meant(""), 0);
+	assert_null(tell("pause 6\n"));
+	assert_true(served(six)->paused);
+	assert_false(served(five)->paused);
+}
+
+/* No domain 7: the guest of that name. One that has no page is there all the same. */
+static void test_O3_number_without_a_domain_is_a_name(void **state)
+{
+	struct fake_guest *six = add_named(6, "7");
+
+	(void)state;
+	run(2 * S);
+	assert_int_equal(meant("7"), 6);
+	fake_guest_add(7, 64 * MIB, 64 * MIB);
+	run(S);
+	assert_int_equal(meant("7"), 0);
+	assert_non_null(tell("pause 7\n"));
+	assert_false(served(six)->paused);
+}
+
 /* Exempt by the file: "resume" does not change that. */
 static void test_exempt_guest_is_left_alone(void **state)
 {
@@ -1368,6 +1420,8 @@ int main(void)
 		RUNNING(test_exempt_guest_is_left_alone),
 		RUNNING(test_everybody_can_be_paused),
 		RUNNING(test_paused_guest_is_left_alone),
+		RUNNING(test_O3_number_is_a_domid_before_it_is_a_name),
+		RUNNING(test_O3_number_without_a_domain_is_a_name),
 		RUNNING(test_K2_late_timer_is_one_pass),
 		RUNNING(test_L14_dom0_slept_for_an_hour),
 		RUNNING(test_G1_wrong_magic_is_refused_and_backed_off),

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The serve thread's rounds, one at a time: cagmactl and the service manager. */
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include <json-c/json.h>
 
 #include "fake_daemon.h"
 #include "fake_host.h"
@@ -60,21 +63,17 @@ static int begin(void **state)
 		.stop_fd = eventfd(0, EFD_CLOEXEC),
 		.watchdog_ns = INTERVAL,
 	};
-	snprintf(serve.path, sizeof(serve.path), "%s/sock", dir);
 	assert_int_equal(cagma_requests_init(&serve.requests, &d.loop, d.store,
 					     &options, serve.stop_fd), 0);
-	cagma_clients_open(&serve.clients, listen_on(serve.path), answer,
-			   &serve.requests);
-	return 0;
+	return open_doors(&serve, dir);
 }
 
 static int end(void **state)
 {
 	(void)state;
-	cagma_clients_close(&serve.clients);
+	close_doors(&serve);
 	cagma_requests_destroy(&serve.requests);
 	close(serve.stop_fd);
-	unlink(serve.path);
 	unlink(manager_path);
 	close(manager);
 	unsetenv("NOTIFY_SOCKET");
@@ -186,12 +185,12 @@ static void test_manager_that_hangs_is_not_waited_for(void **state)
 	assert_string_equal(heard(), "WATCHDOG=1");
 }
 
-static int ask_for(const char *request)
+static int ask_at(const struct door *door, const char *request)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	strcpy(address.sun_path, serve.path);
+	strcpy(address.sun_path, door->path);
 	assert_int_equal(connect(fd, (struct sockaddr *)&address,
 				 sizeof(address)), 0);
 	assert_int_equal(send(fd, request, strlen(request), 0),
@@ -204,14 +203,183 @@ static void test_socket_is_roots_alone(void **state)
 	struct stat s;
 
 	(void)state;
-	assert_int_equal(stat(serve.path, &s), 0);
+	assert_int_equal(stat(serve.control.path, &s), 0);
 	assert_int_equal(s.st_mode & 07777, 0600);
+}
+
+static mode_t mode_of(const char *path, gid_t *gid)
+{
+	struct stat s;
+
+	assert_int_equal(stat(path, &s), 0);
+	*gid = s.st_gid;
+	return s.st_mode & 07777;
+}
+
+/* Whatever the umask is, and whether there is such a group or not. */
+static void test_O4_status_socket_is_its_groups(void **state)
+{
+	const struct group *own = getgrgid(getegid());
+	mode_t masks[] = { 0, 022, 077, 0777 };
+	gid_t gid;
+
+	(void)state;
+	assert_non_null(own);
+	for (size_t i = 0; i < ARRAY_SIZE(masks); i++) {
+		mode_t was = umask(masks[i]);
+
+		close_doors(&serve);
+		assert_int_equal(open_doors(&serve, dir), 0);
+		umask(was);
+		assert_int_equal(mode_of(serve.control.path, &gid), 0600);
+		assert_int_equal(mode_of(serve.readers.path, &gid), 0660);
+	}
+	assert_int_equal(chmod(dir, 0700), 0);
+	assert_int_equal(share(dir, 0750, own->gr_name), 0);
+	assert_int_equal(mode_of(dir, &gid), 0750);
+	assert_int_equal(gid, getegid());
+	assert_int_equal(chmod(dir, 0700), 0);
+	if (!getgrnam(CAGMA_GROUP)) {
+		assert_int_equal(cagma_serve_share_dir(dir), 0);
+		assert_int_equal(mode_of(dir, &gid), 0700);
+	}
+}
+
+/* Only root can give a file away. */
+static void test_O4_status_socket_goes_to_another_group(void **state)
+{
+	char name[64] = "";
+	gid_t other = getegid(), gid;
+
+	(void)state;
+	setgrent();
+	for (const struct group *g; other == getegid() && (g = getgrent());) {
+		other = g->gr_gid;
+		snprintf(name, sizeof(name), "%s", g->gr_name);
+	}
+	endgrent();
+	if (geteuid() || other == getegid())
+		skip();
+	assert_int_equal(share(serve.readers.path, 0660, name), 0);
+	assert_int_equal(mode_of(serve.readers.path, &gid), 0660);
+	assert_int_equal(gid, other);
+}
+
+/* What the client hears by the end of `rounds`; "" if nothing. */
+static const char *hear_at(int fd, int rounds)
+{
+	static char text[1 << 16];
+	ssize_t n;
+
+	for (int i = 0; i < rounds; i++)
+		wait_and_serve(&serve);
+	n = recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT);
+	text[n > 0 ? n : 0] = '\0';
+	return text;
+}
+
+/* No round waits from here on, nor does anybody for the loop, which doesn't run. */
+static void wait_for_nothing(void)
+{
+	const uint64_t one = 1;
+
+	assert_int_equal(write(serve.stop_fd, &one, sizeof(one)), sizeof(one));
+}
+
+/* Nor does the loop hear of it. */
+static void test_O4_readers_may_not_command(void **state)
+{
+	static const char *const commands[] = {
+		"pause\n", "pause web\n", "resume\n", "resume web\n",
+		"set web min=64\n", "set web\n", "reload\n", "reload now\n",
+		"reserve 64 60\n", "reserve\n", "release 1\n",
+	};
+
+	(void)state;
+	wait_for_nothing();
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		int fd = ask_at(&serve.readers, commands[i]);
+
+		assert_string_equal(hear_at(fd, 2), "{\"error\":\"this socket "
+				    "is for reading only\"}\n");
+		close(fd);
+		fake_clock_advance(READERS_REST_NS);
+	}
+	assert_null(cagma_queue_pop(&d.loop.asked));
+}
+
+static bool loop_ends;
+
+static void *run_loop(void *unused)
+{
+	while (!__atomic_load_n(&loop_ends, __ATOMIC_ACQUIRE))
+		cagma_loop_once(&d.loop, 10);
+	return unused;
+}
+
+static void assert_tells(const struct door *door, const char *request,
+			 const char *key)
+{
+	int fd = ask_at(door, request);
+	struct json_object *json = json_tokener_parse(hear_at(fd, 2)), *value;
+
+	assert_non_null(json);
+	assert_true(json_object_object_get_ex(json, key, &value));
+	json_object_put(json);
+	close(fd);
+	fake_clock_advance(READERS_REST_NS);
+}
+
+static void test_O4_readers_are_told_what_root_is(void **state)
+{
+	pthread_t thread;
+
+	(void)state;
+	loop_ends = false;
+	assert_int_equal(pthread_create(&thread, NULL, run_loop, NULL), 0);
+	rcu_register_thread();
+	assert_tells(&serve.control, "status\n", "guests");
+	assert_tells(&serve.readers, "status\n", "guests");
+	assert_tells(&serve.readers, "explain web\n", "error");
+	assert_tells(&serve.control, "pause\n", "done");
+	assert_tells(&serve.readers, "resume\n", "error");
+	rcu_unregister_thread();
+	__atomic_store_n(&loop_ends, true, __ATOMIC_RELEASE);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_true(d.loop.paused);
+}
+
+/* However many readers there are: root has places of its own, and waits for none. */
+static void test_O4_readers_take_no_place_of_commanders(void **state)
+{
+	int reader[4 * CAGMA_CLIENTS_MAX], root, last;
+
+	(void)state;
+	wait_for_nothing();
+	root = ask_at(&serve.control, "dan");	/* in the midst of it */
+	assert_string_equal(hear_at(root, 1), "");
+	for (size_t i = 0; i < ARRAY_SIZE(reader); i++) {
+		bool asks = i >= 3 * CAGMA_CLIENTS_MAX;
+
+		reader[i] = ask_at(&serve.readers, asks ? "dance\n" : "dan");
+		hear_at(reader[i], 2);
+	}
+	assert_int_equal(serve.readers.clients.count, CAGMA_CLIENTS_MAX - 1);
+	assert_true(serve.readers.clients.rested_ns > cagma_now_ns());
+	last = ask_at(&serve.control, "dance\n");
+	assert_string_equal(hear_at(last, 2), "{\"error\":\"unknown request\"}\n");
+	assert_int_equal(send(root, "ce\n", 3, 0), 3);
+	assert_string_equal(hear_at(root, 1), "{\"error\":\"unknown request\"}\n");
+	for (size_t i = 0; i < ARRAY_SIZE(reader); i++)
+		close(reader[i]);
+	close(root);
+	close(last);
 }
 
 static void test_unknown_request_is_answered_without_the_loop(void **state)
 {
 	char text[128] = "";
-	int fd = ask_for("dance\n");
+	int fd = ask_at(&serve.control, "dance\n");
 
 	(void)state;
 	assert_true(wait_and_serve(&serve));	/* accepts */
@@ -242,6 +410,11 @@ int main(void)
 		SERVE_TEST(test_bad_notify_sockets_are_ignored),
 		SERVE_TEST(test_manager_that_hangs_is_not_waited_for),
 		SERVE_TEST(test_socket_is_roots_alone),
+		SERVE_TEST(test_O4_status_socket_is_its_groups),
+		SERVE_TEST(test_O4_status_socket_goes_to_another_group),
+		SERVE_TEST(test_O4_readers_may_not_command),
+		SERVE_TEST(test_O4_readers_are_told_what_root_is),
+		SERVE_TEST(test_O4_readers_take_no_place_of_commanders),
 		SERVE_TEST(test_unknown_request_is_answered_without_the_loop),
 		SERVE_TEST(test_thread_ends_when_told),
 	};

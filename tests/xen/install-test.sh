@@ -212,6 +212,28 @@ test_O1_exporter_answers() {
 	[[ $up == 1 ]] || because "of xenstore it says: $up"
 }
 
+test_O4_exporter_is_a_user_of_its_own() {
+	local uids
+	uids=$(sed -n 's/^Uid:[[:space:]]*//p' "/proc/$(property cagma-exporter MainPID)/status")
+	[[ -n $uids && ! $uids =~ (^|[[:space:]])0($|[[:space:]]) ]] || because "its uids are $uids"
+}
+
+# as_reader COMMAND...: nobody, but in the group.
+as_reader() {
+	setpriv --reuid nobody --regid nogroup --groups cagma "$@"
+}
+
+test_O4_group_may_ask_and_not_command() {
+	local said modes
+	modes=$(stat -c '%a %U %G' /run/cagma /run/cagma/cagmad.sock /run/cagma/status.sock | tr '\n' ',')
+	[[ $modes == "750 root cagma,600 root cagma,660 root cagma," ]] || because "modes: $modes" || return
+	[[ $(as_reader cagmactl status) == *" pv "* ]] || because "the group can't ask" || return
+	said=$(as_reader cagmactl pause 2>&1) && because "the group can command" && return 1
+	[[ $said == *"only root may tell cagmad"* ]] || because "it said: $said" || return
+	! setpriv --reuid nobody --regid nogroup --clear-groups cagmactl status 2>/dev/null ||
+		because "anybody can ask"
+}
+
 was_tried_or_runs() {
 	is_active cagmad || (($(property cagmad NRestarts) >= $1))
 }
