@@ -77,7 +77,7 @@ PACKAGES_CODEGEN := gcc-aarch64-linux-gnu libc6-dev-arm64-cross \
 CORE := actuate answer baseline clients clock command config daemon debt \
 	entitle feed fields foreign granted histogram instance invariant journal \
 	lease lie log loop meminfo notify offer offset options pass policy reader record \
-	requests serve status store trace track transport vchan
+	requests serve session state status store trace track transport vchan
 XEN_LIBS := -lxenctrl -lxencall -lxengnttab -lxenevtchn -lxenstore -lxenvchan -lxentoollog
 
 CORE_OBJS := $(CORE:%=$(BUILD)/obj/dom0/%.o)

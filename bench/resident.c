@@ -80,7 +80,7 @@ static void ask_for_status(size_t guests)
 	if (!status)
 		abort();
 	status->capacity = guests;
-	cagma_status_fill(status, &d.loop);
+	cagma_status_fill(status, &d.state);
 	free(cagma_answer_status(status, d.store, NULL));
 	free(status);
 }
@@ -98,7 +98,7 @@ static long long measure(size_t guests)
 	munlockall();
 	before = resident_kib();
 	live(guests, 60);
-	if (d.loop.guest_count != guests)
+	if (d.state.guest_count != guests)
 		abort();
 	for (int i = 0; i < 3; i++)
 		ask_for_status(guests);

@@ -104,8 +104,8 @@ static void attach(size_t guests)
 		fake_clock_advance(500 * CAGMA_NS_PER_MS);
 		fake_daemon_serve(&d);
 	}
-	if (d.loop.guest_count != guests)
-		errx(1, "%zu of %zu guests are attached", d.loop.guest_count,
+	if (d.state.guest_count != guests)
+		errx(1, "%zu of %zu guests are attached", d.state.guest_count,
 		     guests);
 }
 

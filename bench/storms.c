@@ -97,8 +97,8 @@ static void begin(size_t guests, uint64_t each_mib)
 		fake_clock_advance(500 * CAGMA_NS_PER_MS);
 		fake_daemon_serve(&d);
 	}
-	if (d.loop.guest_count != guests)
-		errx(1, "%zu of %zu guests are attached", d.loop.guest_count,
+	if (d.state.guest_count != guests)
+		errx(1, "%zu of %zu guests are attached", d.state.guest_count,
 		     guests);
 }
 

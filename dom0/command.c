@@ -9,7 +9,7 @@
 #include "command.h"
 #include "lease.h"
 #include "log.h"
-#include "loop.h"
+#include "state.h"
 #include "pass.h"
 #include "units.h"
 
@@ -153,13 +153,13 @@ bool cagma_command_parse(struct cagma_command *command, const char *request)
 
 /* ---- carrying out ---- */
 
-static void pause_guests(struct cagma_loop *loop, struct cagma_command *command,
+static void pause_guests(struct cagma_state *state, struct cagma_command *command,
 			 struct cagma_guest *guest, bool pause)
 {
 	if (guest)
 		guest->paused = pause;
 	else
-		loop->paused = pause;
+		state->paused = pause;
 	cagma_log(LOG_INFO, "%s: %s", pause ? "paused" : "resumed",
 		  guest ? command->domain : "all guests");
 }
@@ -188,29 +188,29 @@ static void set_guest(struct cagma_command *command, struct cagma_guest *guest)
 }
 
 /* What was set by command is forgotten: the file is the truth. */
-static void reload(struct cagma_loop *loop, struct cagma_command *command)
+static void reload(struct cagma_state *state, struct cagma_command *command)
 {
-	const struct cagma_config *old = loop->config;
+	const struct cagma_config *old = state->config;
 
-	loop->config = command->config;
-	loop->actuator.hard_pages = loop->config->hard_pages;
-	for (size_t i = 0; i < loop->guest_count; i++)
-		cagma_config_apply(loop->config, loop->guests[i]);
+	state->config = command->config;
+	state->actuator.hard_pages = state->config->hard_pages;
+	for (size_t i = 0; i < state->guest_count; i++)
+		cagma_config_apply(state->config, state->guests[i]);
 	command->config = (struct cagma_config *)old;
 	cagma_log(LOG_INFO, "configuration reloaded, policy %s",
-		  loop->config->policy->name);
+		  state->config->policy->name);
 }
 
 /* A domain that is there already must not be taken for the awaited one. */
-static void reserve(struct cagma_loop *loop, struct cagma_command *command)
+static void reserve(struct cagma_state *state, struct cagma_command *command)
 {
-	if (!cagma_pass_refresh(loop)) {
+	if (!cagma_pass_refresh(state)) {
 		refuse(command, "Xen doesn't answer");
 		return;
 	}
-	command->lease = cagma_lease_add(&loop->leases, command->pages,
+	command->lease = cagma_lease_add(&state->leases, command->pages,
 					 cagma_now_ns() + command->lease_ns,
-					 loop->domains, loop->domain_count);
+					 state->domains, state->domain_count);
 	if (!command->lease)
 		refuse(command, "there are too many leases already");
 	else
@@ -219,13 +219,13 @@ static void reserve(struct cagma_loop *loop, struct cagma_command *command)
 			  (unsigned long long)(command->pages >> 8));
 }
 
-static void run_for(struct cagma_loop *loop, struct cagma_command *command,
+static void run_for(struct cagma_state *state, struct cagma_command *command,
 		    struct cagma_guest *guest)
 {
 	switch (command->kind) {
 	case CAGMA_COMMAND_PAUSE:
 	case CAGMA_COMMAND_RESUME:
-		pause_guests(loop, command, guest,
+		pause_guests(state, command, guest,
 			     command->kind == CAGMA_COMMAND_PAUSE);
 		break;
 	case CAGMA_COMMAND_SET:
@@ -235,13 +235,13 @@ static void run_for(struct cagma_loop *loop, struct cagma_command *command,
 			refuse(command, "set takes a domain");
 		break;
 	case CAGMA_COMMAND_RELOAD:
-		reload(loop, command);
+		reload(state, command);
 		break;
 	case CAGMA_COMMAND_RESERVE:
-		reserve(loop, command);
+		reserve(state, command);
 		break;
 	case CAGMA_COMMAND_RELEASE:
-		if (!cagma_lease_end(&loop->leases, command->lease))
+		if (!cagma_lease_end(&state->leases, command->lease))
 			refuse(command, "there is no lease %u", command->lease);
 		break;
 	default:
@@ -249,18 +249,18 @@ static void run_for(struct cagma_loop *loop, struct cagma_command *command,
 	}
 }
 
-void cagma_command_run(struct cagma_loop *loop, struct cagma_command *command)
+void cagma_command_run(struct cagma_state *state, struct cagma_command *command)
 {
 	struct cagma_guest *guest = NULL;
 
 	if (*command->refusal)
 		return;
 	if (*command->domain) {
-		guest = cagma_loop_find(loop, command->domain);
+		guest = cagma_state_find(state, command->domain);
 		if (!guest) {
 			refuse(command, "no guest of that name or id is attached");
 			return;
 		}
 	}
-	run_for(loop, command, guest);
+	run_for(state, command, guest);
 }

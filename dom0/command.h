@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the operator can tell the running daemon. The serve thread parses a
- * command and hands it to the loop, which carries it out whole or refuses it.
+ * command and hands it to the state, which carries it out whole or refuses it.
  */
 #ifndef CAGMA_COMMAND_H
 #define CAGMA_COMMAND_H
@@ -40,9 +40,9 @@ struct cagma_command {
  */
 bool cagma_command_parse(struct cagma_command *command, const char *request);
 
-struct cagma_loop;
+struct cagma_state;
 
 /* The loop's call. Owns nothing of the command afterwards but RELOAD's config. */
-void cagma_command_run(struct cagma_loop *loop, struct cagma_command *command);
+void cagma_command_run(struct cagma_state *state, struct cagma_command *command);
 
 #endif

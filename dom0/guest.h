@@ -21,6 +21,12 @@
 #include "transport.h"
 #include "xen.h"
 
+/*
+ * Guests a daemon serves. Domains beyond it are counted, and left alone; what they
+ * have and were promised is in all sums.
+ */
+#define CAGMA_GUESTS_MAX 4096
+
 #define CAGMA_NAME_BYTES 64
 
 struct cagma_guest {

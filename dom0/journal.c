@@ -8,7 +8,6 @@
 #include "guest.h"
 #include "journal.h"
 #include "log.h"
-#include "loop.h"
 #include "units.h"
 
 /* Of a guest, or of the round that the next `round.count` ones belong to. */

@@ -24,6 +24,7 @@
 #include "notify.h"
 #include "options.h"
 #include "serve.h"
+#include "state.h"
 #include "store.h"
 
 struct cagmad {
@@ -33,6 +34,7 @@ struct cagmad {
 	struct cagma_journal journal;
 	struct cagma_queue attached;
 	struct cagma_store *store;
+	struct cagma_state state;
 	struct cagma_loop loop;
 	struct cagma_serve *serve;
 };
@@ -145,6 +147,22 @@ static void hurry_loop(void)
 			  strerror(-err));
 }
 
+static int init_state(struct cagmad *d, bool dry_run)
+{
+	const struct cagma_parts parts = {
+		.config = &d->config,
+		.xen = d->xen,
+		.trace = &d->trace,
+		.journal = &d->journal,
+		.store = d->store,
+		.mirror = cagma_store_mirror(d->store),
+		.released = cagma_store_released(d->store),
+		.dry_run = dry_run,
+	};
+
+	return cagma_state_init(&d->state, &parts);
+}
+
 static int start(struct cagmad *d, const struct cagma_options *options)
 {
 	int err = open_xen(&d->xen);
@@ -171,21 +189,24 @@ static int start(struct cagmad *d, const struct cagma_options *options)
 		say("cannot use xenstore; does xenstored run?", err);
 		goto err_queue;
 	}
-	err = cagma_loop_init(&d->loop, &d->config, d->xen, &d->trace,
-			      &d->attached, cagma_store_mirror(d->store),
-			      cagma_store_released(d->store), options->dry_run);
+	err = init_state(d, options->dry_run);
 	if (err) {
-		say("event loop", err);
+		say("state", err);
 		goto err_store;
 	}
-	d->loop.journal = &d->journal;
-	d->loop.store = d->store;
-	err = cagma_serve_start(&d->serve, options->run_dir, &d->loop,
+	err = cagma_loop_init(&d->loop, &d->state, &d->attached);
+	if (err) {
+		say("event loop", err);
+		goto err_state;
+	}
+	err = cagma_serve_start(&d->serve, options->run_dir, &d->state,
 				d->store, &d->trace, options);
 	if (!err)
 		return 0;
 	say("control socket", err);
 	cagma_loop_destroy(&d->loop);
+err_state:
+	cagma_state_destroy(&d->state);
 err_store:
 	cagma_store_stop(d->store);
 err_queue:
@@ -208,6 +229,7 @@ static void stop(struct cagmad *d)
 		return;
 	}
 	cagma_loop_destroy(&d->loop);
+	cagma_state_destroy(&d->state);
 	cagma_queue_destroy(&d->attached);
 	cagma_journal_close(&d->journal);
 	cagma_trace_close(&d->trace);

@@ -9,7 +9,7 @@
 #include "invariant.h"
 #include "journal.h"
 #include "log.h"
-#include "loop.h"
+#include "state.h"
 #include "pass.h"
 #include "units.h"
 
@@ -20,24 +20,24 @@
  * looks for one after the other goes on at `*at`, where the last one was found.
  */
 static const struct cagma_domain_facts *
-find_domain(const struct cagma_loop *loop, uint16_t domid, size_t *at)
+find_domain(const struct cagma_state *state, uint16_t domid, size_t *at)
 {
-	while (*at < loop->domain_count && loop->domains[*at].domid < domid)
+	while (*at < state->domain_count && state->domains[*at].domid < domid)
 		++*at;
-	if (*at < loop->domain_count && loop->domains[*at].domid == domid)
-		return &loop->domains[*at];
+	if (*at < state->domain_count && state->domains[*at].domid == domid)
+		return &state->domains[*at];
 	return NULL;
 }
 
-static void refresh_guest(struct cagma_loop *loop, struct cagma_guest *guest,
+static void refresh_guest(struct cagma_state *state, struct cagma_guest *guest,
 			  size_t *at)
 {
-	const struct cagma_domain_facts *facts = find_domain(loop, guest->domid,
+	const struct cagma_domain_facts *facts = find_domain(state, guest->domid,
 							     at);
 
 	guest->present = facts && !facts->dying && !facts->shut_down &&
 			 !memcmp(facts->uuid, guest->uuid, CAGMA_UUID_BYTES);
-	loop->leaving |= !guest->present;
+	state->leaving |= !guest->present;
 	if (!guest->present)
 		return;
 	guest->facts = *facts;
@@ -45,82 +45,82 @@ static void refresh_guest(struct cagma_loop *loop, struct cagma_guest *guest,
 }
 
 /* N4: once, when they become too many. */
-static void note_beyond(struct cagma_loop *loop)
+static void note_beyond(struct cagma_state *state)
 {
-	size_t was = loop->beyond, count = 0;
+	size_t was = state->beyond, count = 0;
 
-	if (loop->domain_count > CAGMA_GUESTS_MAX)
-		for (size_t i = 0; i < loop->domain_count; i++)
-			count += loop->domains[i].domid &&
-				 !loop->domains[i].dying &&
-				 !loop->domains[i].shut_down;
-	loop->beyond = cagma_less(count, CAGMA_GUESTS_MAX);
-	if (loop->beyond && !was)
+	if (state->domain_count > CAGMA_GUESTS_MAX)
+		for (size_t i = 0; i < state->domain_count; i++)
+			count += state->domains[i].domid &&
+				 !state->domains[i].dying &&
+				 !state->domains[i].shut_down;
+	state->beyond = cagma_less(count, CAGMA_GUESTS_MAX);
+	if (state->beyond && !was)
 		cagma_log(LOG_WARNING, "there are %zu domains, and room for %u: the others are left as they are",
 			  count, CAGMA_GUESTS_MAX);
 }
 
 /* N4: memory is locked, and room for all that Xen could have would be 2 MiB. */
-static int make_room(struct cagma_loop *loop)
+static int make_room(struct cagma_state *state)
 {
-	size_t most = cagma_min(2 * loop->domains_max, CAGMA_DOMAINS_MAX);
+	size_t most = cagma_min(2 * state->domains_max, CAGMA_DOMAINS_MAX);
 	struct cagma_domain_facts *domains =
-		reallocarray(loop->domains, most, sizeof(*domains));
+		reallocarray(state->domains, most, sizeof(*domains));
 
 	if (!domains)
 		return -ENOMEM;
-	loop->domains = domains;
-	loop->domains_max = most;
+	state->domains = domains;
+	state->domains_max = most;
 	return 0;
 }
 
 /* How many domains there are, or -errno. */
-static int list_domains(struct cagma_loop *loop)
+static int list_domains(struct cagma_state *state)
 {
 	for (;;) {
-		int count = cagma_xen_domains(loop->actuator.xen, loop->domains,
-					      loop->domains_max);
+		int count = cagma_xen_domains(state->actuator.xen, state->domains,
+					      state->domains_max);
 		int err;
 
-		if (count < 0 || (size_t)count < loop->domains_max ||
-		    loop->domains_max == CAGMA_DOMAINS_MAX)
+		if (count < 0 || (size_t)count < state->domains_max ||
+		    state->domains_max == CAGMA_DOMAINS_MAX)
 			return count;
-		err = make_room(loop);
+		err = make_room(state);
 		if (err)
 			return err;
 	}
 }
 
-bool cagma_pass_refresh(struct cagma_loop *loop)
+bool cagma_pass_refresh(struct cagma_state *state)
 {
-	struct cagma_xen *xen = loop->actuator.xen;
-	int count = list_domains(loop);
-	int err = count < 0 ? count : cagma_xen_host(xen, &loop->host);
+	struct cagma_xen *xen = state->actuator.xen;
+	int count = list_domains(state);
+	int err = count < 0 ? count : cagma_xen_host(xen, &state->host);
 	size_t at = 0;
 
 	if (err) {
-		if (!loop->xen_errors++)
+		if (!state->xen_errors++)
 			cagma_log(LOG_ERR, "cannot read Xen's memory: %s",
 				  strerror(-err));
 		return false;
 	}
-	loop->domain_count = (size_t)count;
-	loop->actuator.total_pages = loop->leases.total_pages =
-		loop->host.total_pages;
-	note_beyond(loop);
-	loop->actuator.spare_pages = cagma_spare(&loop->host, loop->domains,
-						 loop->domain_count);
-	for (size_t i = 0; i < loop->guest_count; i++)
-		refresh_guest(loop, loop->guests[i], &at);
+	state->domain_count = (size_t)count;
+	state->actuator.total_pages = state->leases.total_pages =
+		state->host.total_pages;
+	note_beyond(state);
+	state->actuator.spare_pages = cagma_spare(&state->host, state->domains,
+						 state->domain_count);
+	for (size_t i = 0; i < state->guest_count; i++)
+		refresh_guest(state, state->guests[i], &at);
 	return true;
 }
 
 /* ---- deciding ---- */
 
-static void view_guest(const struct cagma_loop *loop, struct cagma_guest *guest,
+static void view_guest(const struct cagma_state *state, struct cagma_guest *guest,
 		       uint64_t now_ns, struct cagma_guest_view *view)
 {
-	const struct cagma_tuning *t = &loop->config->tuning;
+	const struct cagma_tuning *t = &state->config->tuning;
 	const struct cagma_spans spans = { t->donor_ns, t->release_ns,
 					   t->window_ns, t->horizon_ns };
 	const struct cagma_track *track = &guest->track;
@@ -134,7 +134,7 @@ static void view_guest(const struct cagma_loop *loop, struct cagma_guest *guest,
 		.alloc_pages = alloc > 0 ? (uint64_t)alloc : 0,
 		/* At first dom0 has none. */
 		.limit_pages = cagma_less(cagma_min(guest->facts.limit_pages,
-						    loop->host.total_pages),
+						    state->host.total_pages),
 					  slack),
 		.target_pages = guest->target_pages,
 		.available_pages = track->last.available_pages,
@@ -161,9 +161,9 @@ static void view_guest(const struct cagma_loop *loop, struct cagma_guest *guest,
 			      cagma_less(now_ns, guest->yielded_ns) : UINT64_MAX,
 		.covered = past->covered,
 		.emergency = guest->open_event &&
-			     loop->config->policy->answers_kicks,
+			     state->config->policy->answers_kicks,
 		.held = !guest->present || guest->facts.paused ||
-			cagma_loop_lets_be(loop, guest) ||
+			cagma_state_lets_be(state, guest) ||
 			(cagma_foreign_is_likely(guest, now_ns) &&
 			 !guest->open_event),
 		.stuck = guest->debt.stuck,
@@ -171,54 +171,54 @@ static void view_guest(const struct cagma_loop *loop, struct cagma_guest *guest,
 	};
 }
 
-static void view_guests(const struct cagma_loop *loop, uint64_t now_ns)
+static void view_guests(const struct cagma_state *state, uint64_t now_ns)
 {
-	for (size_t i = 0; i < loop->guest_count; i++) {
-		if (i + 1 < loop->guest_count)
-			cagma_track_prefetch(&loop->guests[i + 1]->track);
-		view_guest(loop, loop->guests[i], now_ns, &loop->views[i]);
+	for (size_t i = 0; i < state->guest_count; i++) {
+		if (i + 1 < state->guest_count)
+			cagma_track_prefetch(&state->guests[i + 1]->track);
+		view_guest(state, state->guests[i], now_ns, &state->views[i]);
 	}
 }
 
 /* What is leased is kept for who comes. */
-static struct cagma_host_view view_host(const struct cagma_loop *loop,
+static struct cagma_host_view view_host(const struct cagma_state *state,
 					uint64_t now_ns)
 {
-	int64_t spare = loop->actuator.spare_pages -
-			(int64_t)loop->leased_pages;
+	int64_t spare = state->actuator.spare_pages -
+			(int64_t)state->leased_pages;
 
 	return (struct cagma_host_view){
 		.spare_pages = spare > 0 ? (uint64_t)spare : 0,
 		.overdrawn_pages = spare < 0 ? (uint64_t)-spare : 0,
-		.reserve_pages = loop->config->reserve_pages,
-		.hard_pages = loop->config->hard_pages,
-		.up_ns = now_ns - loop->start_ns,
+		.reserve_pages = state->config->reserve_pages,
+		.hard_pages = state->config->hard_pages,
+		.up_ns = now_ns - state->start_ns,
 	};
 }
 
 /* ---- acting ---- */
 
-bool cagma_pass_answers(const struct cagma_loop *loop)
+bool cagma_pass_answers(const struct cagma_state *state)
 {
-	return loop->config->policy->answers_kicks && !loop->actuator.dry_run;
+	return state->config->policy->answers_kicks && !state->actuator.dry_run;
 }
 
 /* False: the increase that was decided could not be had. */
-static bool act(struct cagma_loop *loop, struct cagma_guest *guest,
+static bool act(struct cagma_state *state, struct cagma_guest *guest,
 		const struct cagma_decision *decision)
 {
 	uint64_t old = guest->target_pages;
 	int err = 0;
 
 	if (decision->target_pages > old)
-		err = cagma_actuate_grow(&loop->actuator, guest,
+		err = cagma_actuate_grow(&state->actuator, guest,
 					 decision->target_pages);
 	else if (decision->target_pages < old)
-		cagma_actuate_shrink(&loop->actuator, guest,
+		cagma_actuate_shrink(&state->actuator, guest,
 				     decision->target_pages);
 	else
 		return true;
-	if (err && err != -ENOSPC && !loop->xen_errors++)
+	if (err && err != -ENOSPC && !state->xen_errors++)
 		cagma_log(LOG_ERR, "cannot raise the limit of %s: %s",
 			  guest->name, strerror(-err));
 	if (err)
@@ -227,8 +227,8 @@ static bool act(struct cagma_loop *loop, struct cagma_guest *guest,
 		guest->raised_ns = cagma_now_ns();
 	else if (decision->why == CAGMA_WHY_YIELD)
 		guest->yielded_ns = cagma_now_ns();
-	loop->target_changes++;
-	cagma_trace_event(loop->trace, CAGMA_TRACE_TARGET, guest,
+	state->target_changes++;
+	cagma_trace_event(state->trace, CAGMA_TRACE_TARGET, guest,
 			  cagma_why_name(decision->why), cagma_pages_to_kib(old),
 			  cagma_pages_to_kib(decision->target_pages), 0, 0);
 	return true;
@@ -243,7 +243,7 @@ static void learn(struct cagma_guest *guest,
 }
 
 /* Closes the guest's emergency in the orders that the next mail carries. */
-static void answer(struct cagma_loop *loop, struct cagma_guest *guest,
+static void answer(struct cagma_state *state, struct cagma_guest *guest,
 		   const struct cagma_decision *decision)
 {
 	guest->denied = decision->unmet_pages &&
@@ -252,9 +252,9 @@ static void answer(struct cagma_loop *loop, struct cagma_guest *guest,
 	guest->open_event = 0;
 	if (!guest->denied) {
 		guest->answered++;
-		loop->answered++;
+		state->answered++;
 	}
-	cagma_trace_event(loop->trace, CAGMA_TRACE_EMERGENCY, guest,
+	cagma_trace_event(state->trace, CAGMA_TRACE_EMERGENCY, guest,
 			  cagma_reason_name(guest->open_reason),
 			  guest->answered_event,
 			  cagma_pages_to_kib(guest->track.last.available_pages),
@@ -262,29 +262,29 @@ static void answer(struct cagma_loop *loop, struct cagma_guest *guest,
 			  cagma_pages_to_kib(decision->target_pages));
 }
 
-bool cagma_pass_reply(struct cagma_loop *loop, struct cagma_guest *guest)
+bool cagma_pass_reply(struct cagma_state *state, struct cagma_guest *guest)
 {
-	const struct cagma_config *config = loop->config;
+	const struct cagma_config *config = state->config;
 	struct cagma_decision decision;
 	struct cagma_guest_view view;
 
 	if (!config->policy->lacks)
 		return false;
-	view_guest(loop, guest, cagma_now_ns(), &view);
+	view_guest(state, guest, cagma_now_ns(), &view);
 	if (config->policy->lacks(&config->tuning, &view, &decision))
 		return false;
 	learn(guest, &decision);
-	answer(loop, guest, &decision);
-	cagma_actuate_mail(&loop->actuator, guest, false);
+	answer(state, guest, &decision);
+	cagma_actuate_mail(&state->actuator, guest, false);
 	return true;
 }
 
 /* The answer promised more than could be had. */
-static void take_back(struct cagma_loop *loop, struct cagma_guest *guest)
+static void take_back(struct cagma_state *state, struct cagma_guest *guest)
 {
 	guest->denied = true;
 	guest->answered--;
-	loop->answered--;
+	state->answered--;
 }
 
 /* A policy that doesn't act only counts; the guest stays unanswered. */
@@ -322,34 +322,34 @@ static void record(struct cagma_guest *guest, uint32_t event,
 	cagma_records_add(&guest->records, &r);
 }
 
-static void carry_out(struct cagma_loop *loop, size_t index,
+static void carry_out(struct cagma_state *state, size_t index,
 		      const struct cagma_host_view *host)
 {
-	struct cagma_guest *guest = loop->guests[index];
-	const struct cagma_decision *decision = &loop->decisions[index];
-	bool asked = guest->open_event && cagma_pass_answers(loop);
+	struct cagma_guest *guest = state->guests[index];
+	const struct cagma_decision *decision = &state->decisions[index];
+	bool asked = guest->open_event && cagma_pass_answers(state);
 	uint32_t event = asked ? guest->open_event : 0;
 	uint64_t changes = guest->target_changes;
 
 	learn(guest, decision);
 	if (asked)
-		answer(loop, guest, decision);
+		answer(state, guest, decision);
 	else if (guest->open_event)
 		ignore_event(guest);
-	if (!act(loop, guest, decision) && asked && !guest->denied)
-		take_back(loop, guest);
+	if (!act(state, guest, decision) && asked && !guest->denied)
+		take_back(state, guest);
 	if (changes == guest->target_changes) {
 		if (asked)
-			cagma_actuate_mail(&loop->actuator, guest, false);
+			cagma_actuate_mail(&state->actuator, guest, false);
 		else if (threshold_moved(guest))
-			cagma_actuate_mail(&loop->actuator, guest, true);
+			cagma_actuate_mail(&state->actuator, guest, true);
 	}
 	/* Last: the guest is waiting for its mail. */
 	if (changes != guest->target_changes || (asked && guest->denied))
-		record(guest, event, host, &loop->views[index], decision);
+		record(guest, event, host, &state->views[index], decision);
 }
 
-static void check(struct cagma_loop *loop, const struct cagma_host_view *host,
+static void check(struct cagma_state *state, const struct cagma_host_view *host,
 		  int64_t before, bool periodic)
 {
 	static const struct { unsigned int bit; const char *name; } all[] = {
@@ -358,72 +358,72 @@ static void check(struct cagma_loop *loop, const struct cagma_host_view *host,
 		{ CAGMA_I5, "I5" },
 	};
 	unsigned int broken = cagma_invariant_check(
-		&loop->config->tuning, host, before,
-		loop->actuator.spare_pages, loop->views, loop->decisions,
-		loop->guest_count, periodic && loop->config->policy->acts);
+		&state->config->tuning, host, before,
+		state->actuator.spare_pages, state->views, state->decisions,
+		state->guest_count, periodic && state->config->policy->acts);
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		if (!(broken & all[i].bit))
 			continue;
-		if (!loop->violations++)
+		if (!state->violations++)
 			cagma_log(LOG_ERR, "invariant %s is broken",
 				  all[i].name);
-		cagma_trace_event(loop->trace, CAGMA_TRACE_VIOLATION, NULL,
+		cagma_trace_event(state->trace, CAGMA_TRACE_VIOLATION, NULL,
 				  all[i].name, 0, 0, 0, 0);
 	}
 }
 
-static void take_down(struct cagma_loop *loop, bool periodic, uint64_t now_ns,
+static void take_down(struct cagma_state *state, bool periodic, uint64_t now_ns,
 		      const struct cagma_host_view *host)
 {
 	const struct cagma_round round = {
 		.time_ns = now_ns,
-		.policy = loop->config->policy,
+		.policy = state->config->policy,
 		.periodic = periodic,
-		.tuning = loop->config->tuning,
+		.tuning = state->config->tuning,
 		.host = *host,
-		.count = loop->guest_count,
+		.count = state->guest_count,
 	};
 
-	if (loop->journal)
-		cagma_journal_add(loop->journal, &round, loop->guests,
-				  loop->views, loop->decisions);
+	if (state->journal)
+		cagma_journal_add(state->journal, &round, state->guests,
+				  state->views, state->decisions);
 }
 
 /* Increases go out first: they are urgent and spend only what is free. */
-static void evaluate(struct cagma_loop *loop, bool periodic)
+static void evaluate(struct cagma_state *state, bool periodic)
 {
 	uint64_t now_ns = cagma_now_ns();
 	struct cagma_host_view host;
 	int64_t before;
 
 	/* A tick's passes have the tick's, and what was done since. */
-	if (!loop->listed && !cagma_pass_refresh(loop))
+	if (!state->listed && !cagma_pass_refresh(state))
 		return;
-	before = loop->actuator.spare_pages;
-	loop->leased_pages = cagma_lease_look(&loop->leases, loop->domains,
-					      loop->domain_count, now_ns);
-	host = view_host(loop, now_ns);
-	view_guests(loop, now_ns);
-	loop->config->policy->decide(&loop->config->tuning, &host, loop->views,
-				     loop->guest_count, periodic,
-				     loop->decisions);
+	before = state->actuator.spare_pages;
+	state->leased_pages = cagma_lease_look(&state->leases, state->domains,
+					      state->domain_count, now_ns);
+	host = view_host(state, now_ns);
+	view_guests(state, now_ns);
+	state->config->policy->decide(&state->config->tuning, &host, state->views,
+				     state->guest_count, periodic,
+				     state->decisions);
 	for (int shrink = 0; shrink < 2; shrink++)
-		for (size_t i = 0; i < loop->guest_count; i++)
-			if (shrink == (loop->decisions[i].target_pages <
-				       loop->views[i].target_pages))
-				carry_out(loop, i, &host);
-	check(loop, &host, before, periodic);
-	take_down(loop, periodic, now_ns, &host);
+		for (size_t i = 0; i < state->guest_count; i++)
+			if (shrink == (state->decisions[i].target_pages <
+				       state->views[i].target_pages))
+				carry_out(state, i, &host);
+	check(state, &host, before, periodic);
+	take_down(state, periodic, now_ns, &host);
 }
 
-void cagma_pass_emergency(struct cagma_loop *loop)
+void cagma_pass_emergency(struct cagma_state *state)
 {
-	evaluate(loop, false);
+	evaluate(state, false);
 }
 
 /* A change that no policy decided has its record as well. */
-static void note_change(struct cagma_loop *loop, struct cagma_guest *guest,
+static void note_change(struct cagma_state *state, struct cagma_guest *guest,
 			uint64_t old_pages, enum cagma_why why)
 {
 	const struct cagma_decision decision = {
@@ -432,54 +432,54 @@ static void note_change(struct cagma_loop *loop, struct cagma_guest *guest,
 		.why = why,
 	};
 	uint64_t now_ns = cagma_now_ns();
-	const struct cagma_host_view host = view_host(loop, now_ns);
+	const struct cagma_host_view host = view_host(state, now_ns);
 	struct cagma_guest_view view;
 
-	view_guest(loop, guest, now_ns, &view);
+	view_guest(state, guest, now_ns, &view);
 	view.target_pages = old_pages;
-	loop->target_changes++;
-	cagma_trace_event(loop->trace, CAGMA_TRACE_TARGET, guest,
+	state->target_changes++;
+	cagma_trace_event(state->trace, CAGMA_TRACE_TARGET, guest,
 			  cagma_why_name(why), cagma_pages_to_kib(old_pages),
 			  cagma_pages_to_kib(guest->target_pages), 0, 0);
 	record(guest, 0, &host, &view, &decision);
 }
 
-void cagma_pass_foreign(struct cagma_loop *loop, struct cagma_guest *guest,
+void cagma_pass_foreign(struct cagma_state *state, struct cagma_guest *guest,
 			uint64_t old_pages)
 {
 	guest->target_changes++;
-	note_change(loop, guest, old_pages, CAGMA_WHY_FOREIGN);
+	note_change(state, guest, old_pages, CAGMA_WHY_FOREIGN);
 }
 
-void cagma_pass_remind(struct cagma_loop *loop, struct cagma_guest *guest)
+void cagma_pass_remind(struct cagma_state *state, struct cagma_guest *guest)
 {
 	uint64_t old_pages = guest->target_pages;
 
-	if (cagma_actuate_again(&loop->actuator, guest))
-		note_change(loop, guest, old_pages, CAGMA_WHY_REMIND);
+	if (cagma_actuate_again(&state->actuator, guest))
+		note_change(state, guest, old_pages, CAGMA_WHY_REMIND);
 }
 
 /* ---- what the trace says of a periodic pass ---- */
 
-static void trace_host(struct cagma_loop *loop, uint64_t now_ns)
+static void trace_host(struct cagma_state *state, uint64_t now_ns)
 {
 	struct cagma_trace_record *r =
-		cagma_trace_begin(loop->trace, CAGMA_TRACE_HOST, now_ns, NULL);
+		cagma_trace_begin(state->trace, CAGMA_TRACE_HOST, now_ns, NULL);
 
 	if (!r)
 		return;
-	r->value[0] = (int64_t)cagma_pages_to_kib(loop->host.free_pages);
-	r->value[1] = cagma_signed_pages_to_kib(loop->actuator.spare_pages);
-	r->value[2] = (int64_t)cagma_pages_to_kib(loop->config->reserve_pages);
-	cagma_trace_commit(loop->trace, r);
+	r->value[0] = (int64_t)cagma_pages_to_kib(state->host.free_pages);
+	r->value[1] = cagma_signed_pages_to_kib(state->actuator.spare_pages);
+	r->value[2] = (int64_t)cagma_pages_to_kib(state->config->reserve_pages);
+	cagma_trace_commit(state->trace, r);
 }
 
-static void trace_guest(struct cagma_loop *loop,
+static void trace_guest(struct cagma_state *state,
 			const struct cagma_guest *guest, uint64_t now_ns)
 {
 	const struct cagma_sample *last = &guest->track.last;
 	struct cagma_trace_record *r =
-		cagma_trace_begin(loop->trace, CAGMA_TRACE_GUEST, now_ns, guest);
+		cagma_trace_begin(state->trace, CAGMA_TRACE_GUEST, now_ns, guest);
 
 	if (!r)
 		return;
@@ -490,13 +490,13 @@ static void trace_guest(struct cagma_loop *loop,
 	r->value[4] = (int64_t)last->swap_in_pages;
 	r->value[5] = (int64_t)last->swap_out_pages;
 	r->value[6] = (int64_t)guest->kicks;
-	cagma_trace_commit(loop->trace, r);
+	cagma_trace_commit(state->trace, r);
 }
 
-void cagma_pass_periodic(struct cagma_loop *loop, uint64_t now_ns)
+void cagma_pass_periodic(struct cagma_state *state, uint64_t now_ns)
 {
-	evaluate(loop, true);
-	trace_host(loop, now_ns);
-	for (size_t i = 0; i < loop->guest_count; i++)
-		trace_guest(loop, loop->guests[i], now_ns);
+	evaluate(state, true);
+	trace_host(state, now_ns);
+	for (size_t i = 0; i < state->guest_count; i++)
+		trace_guest(state, state->guests[i], now_ns);
 }

@@ -38,7 +38,7 @@ static struct cagma_status *ask_loop(struct cagma_requests *r,
 	if (!status)
 		return NULL;
 	status->reply = &r->answers;
-	cagma_queue_push(&r->loop->asked, &status->node);
+	cagma_queue_push(&r->state->asked, &status->node);
 	do {
 		poll(fds, 2, -1);
 		if (fds[1].revents & POLLIN)
@@ -231,12 +231,12 @@ char *cagma_requests_tell(struct cagma_requests *r, char *request)
 	return strdup(is_command(&command, request) ? READ_ONLY : UNKNOWN);
 }
 
-int cagma_requests_init(struct cagma_requests *r, struct cagma_loop *loop,
+int cagma_requests_init(struct cagma_requests *r, struct cagma_state *state,
 			struct cagma_store *store,
 			const struct cagma_options *options, int stop_fd)
 {
 	*r = (struct cagma_requests){
-		.loop = loop,
+		.state = state,
 		.store = store,
 		.options = options,
 		.stop_fd = stop_fd,

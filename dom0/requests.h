@@ -3,13 +3,13 @@
 #ifndef CAGMA_REQUESTS_H
 #define CAGMA_REQUESTS_H
 
-#include "loop.h"
+#include "state.h"
 #include "options.h"
 #include "queue.h"
 #include "store.h"
 
 struct cagma_requests {
-	struct cagma_loop *loop;
+	struct cagma_state *state;
 	struct cagma_store *store;
 	const struct cagma_options *options;
 	struct cagma_config *reloaded;	/* the loop's config if not the first */
@@ -19,7 +19,7 @@ struct cagma_requests {
 
 /* All is the caller's, and needed until _destroy(). -errno. */
 int cagma_requests_init(struct cagma_requests *requests,
-			struct cagma_loop *loop, struct cagma_store *store,
+			struct cagma_state *state, struct cagma_store *store,
 			const struct cagma_options *options, int stop_fd);
 
 /* To be called when the loop has ended: it may use a config of ours. */

@@ -32,7 +32,7 @@ struct door {
 };
 
 struct cagma_serve {
-	struct cagma_loop *loop;
+	struct cagma_state *state;
 	struct cagma_trace *trace;
 	struct cagma_requests requests;
 	struct door control;		/* for root */
@@ -59,7 +59,7 @@ static char *tell(void *context, char *request)
 /* C10: we answer for the loop. If it hangs, silence has us restarted. */
 static void tell_alive(struct cagma_serve *serve, uint64_t now_ns)
 {
-	uint_fast64_t beats = atomic_load(&serve->loop->beats);
+	uint_fast64_t beats = atomic_load(&serve->state->beats);
 
 	if (!serve->watchdog_ns || now_ns < serve->next_alive_ns)
 		return;
@@ -94,7 +94,7 @@ enum { STOP, TRACE, JOURNAL, CONTROL, READERS = CONTROL + CAGMA_CLIENTS_FDS,
 /* True until it is to stop. */
 static bool wait_and_serve(struct cagma_serve *serve)
 {
-	struct cagma_journal *journal = serve->loop->journal;
+	struct cagma_journal *journal = serve->state->journal;
 	struct pollfd fds[FDS] = {
 		[STOP] = { .fd = serve->stop_fd, .events = POLLIN },
 		[TRACE] = { .fd = serve->trace->feed.full.fd,
@@ -237,7 +237,7 @@ static int start_thread(struct cagma_serve *serve)
 }
 
 int cagma_serve_start(struct cagma_serve **out, const char *run_dir,
-		      struct cagma_loop *loop, struct cagma_store *store,
+		      struct cagma_state *state, struct cagma_store *store,
 		      struct cagma_trace *trace,
 		      const struct cagma_options *options)
 {
@@ -246,7 +246,7 @@ int cagma_serve_start(struct cagma_serve **out, const char *run_dir,
 
 	if (!serve)
 		return -ENOMEM;
-	serve->loop = loop;
+	serve->state = state;
 	serve->trace = trace;
 	serve->watchdog_ns = cagma_notify_watchdog_ns();
 	serve->stop_fd = eventfd(0, EFD_CLOEXEC);
@@ -254,7 +254,7 @@ int cagma_serve_start(struct cagma_serve **out, const char *run_dir,
 		err = -errno;
 		goto err_free;
 	}
-	err = cagma_requests_init(&serve->requests, loop, store, options,
+	err = cagma_requests_init(&serve->requests, state, store, options,
 				  serve->stop_fd);
 	if (err)
 		goto err_stop;
@@ -280,7 +280,7 @@ err_free:
 
 static void write_end(const struct cagma_serve *serve)
 {
-	const struct cagma_loop *loop = serve->loop;
+	const struct cagma_state *state = serve->state;
 	const struct cagma_trace *trace = serve->trace;
 
 	if (!trace->file)
@@ -290,8 +290,8 @@ static void write_end(const struct cagma_serve *serve)
 		",\"answered\":%" PRIu64 ",\"target_changes\":%" PRIu64
 		",\"invariant_violations\":%" PRIu64 ",\"lost\":%" PRIu64 "}\n",
 		(cagma_now_ns() - trace->start_ns) / CAGMA_NS_PER_MS,
-		loop->emergencies, loop->answered, loop->target_changes,
-		loop->violations, trace->feed.lost);
+		state->emergencies, state->answered, state->target_changes,
+		state->violations, trace->feed.lost);
 }
 
 void cagma_serve_stop(struct cagma_serve *serve)
@@ -302,8 +302,8 @@ void cagma_serve_stop(struct cagma_serve *serve)
 	(void)written;
 	pthread_join(serve->thread, NULL);
 	cagma_trace_write(serve->trace);
-	if (serve->loop->journal)
-		cagma_journal_write(serve->loop->journal);
+	if (serve->state->journal)
+		cagma_journal_write(serve->state->journal);
 	write_end(serve);
 	close_doors(serve);
 	cagma_requests_destroy(&serve->requests);

@@ -6,7 +6,7 @@
 #ifndef CAGMA_SERVE_H
 #define CAGMA_SERVE_H
 
-#include "loop.h"
+#include "state.h"
 #include "options.h"
 #include "store.h"
 #include "trace.h"
@@ -27,7 +27,7 @@ int cagma_serve_share_dir(const char *dir);
  * Everything is the caller's, and is needed until cagma_serve_stop(). -errno.
  */
 int cagma_serve_start(struct cagma_serve **serve, const char *run_dir,
-		      struct cagma_loop *loop, struct cagma_store *store,
+		      struct cagma_state *state, struct cagma_store *store,
 		      struct cagma_trace *trace,
 		      const struct cagma_options *options);
 

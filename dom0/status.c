@@ -3,16 +3,16 @@
 #include <string.h>
 
 #include "clock.h"
-#include "loop.h"
+#include "state.h"
 #include "status.h"
 #include "units.h"
 
-static bool is_stale(const struct cagma_loop *loop,
+static bool is_stale(const struct cagma_state *state,
 		     const struct cagma_guest *guest, uint64_t now_ns)
 {
 	return !guest->track.any ||
 	       cagma_less(now_ns, guest->track.seen_ns) >
-		       loop->config->tuning.stale_ns;
+		       state->config->tuning.stale_ns;
 }
 
 /* False: no transport of the guest brings it. */
@@ -32,7 +32,7 @@ static bool find_pressure(const struct cagma_guest *guest,
 	return false;
 }
 
-static void fill_guest(const struct cagma_loop *loop,
+static void fill_guest(const struct cagma_state *state,
 		       const struct cagma_guest *guest, uint64_t now_ns,
 		       struct cagma_status_guest *to)
 {
@@ -40,7 +40,7 @@ static void fill_guest(const struct cagma_loop *loop,
 
 	*to = (struct cagma_status_guest){
 		.domid = guest->domid,
-		.stale = is_stale(loop, guest, now_ns),
+		.stale = is_stale(state, guest, now_ns),
 		.stuck = guest->debt.stuck,
 		.age_ns = cagma_less(now_ns, guest->track.seen_ns),
 		.period_ms = guest->source->period_ms,
@@ -73,9 +73,9 @@ static void fill_guest(const struct cagma_loop *loop,
 }
 
 static void explain(struct cagma_explanation *to, const char *wanted,
-		    struct cagma_loop *loop)
+		    struct cagma_state *state)
 {
-	const struct cagma_guest *guest = cagma_loop_find(loop, wanted);
+	const struct cagma_guest *guest = cagma_state_find(state, wanted);
 
 	to->found = guest != NULL;
 	if (!guest)
@@ -87,28 +87,28 @@ static void explain(struct cagma_explanation *to, const char *wanted,
 }
 
 /* Domains that run, or wait, and aren't attached. */
-static size_t domains_beside(const struct cagma_loop *loop)
+static size_t domains_beside(const struct cagma_state *state)
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < loop->domain_count; i++)
-		count += loop->domains[i].domid && !loop->domains[i].dying &&
-			 !loop->domains[i].shut_down;
-	for (size_t i = 0; i < loop->guest_count; i++)
-		count -= count && loop->guests[i]->domid &&
-			 loop->guests[i]->present;
+	for (size_t i = 0; i < state->domain_count; i++)
+		count += state->domains[i].domid && !state->domains[i].dying &&
+			 !state->domains[i].shut_down;
+	for (size_t i = 0; i < state->guest_count; i++)
+		count -= count && state->guests[i]->domid &&
+			 state->guests[i]->present;
 	return count;
 }
 
-static void count_domains(const struct cagma_loop *loop,
+static void count_domains(const struct cagma_state *state,
 			  struct cagma_status *status)
 {
-	status->beyond = loop->beyond;
-	status->unattached = domains_beside(loop);
+	status->beyond = state->beyond;
+	status->unattached = domains_beside(state);
 	status->dying = status->shut_down = 0;
 	status->claimed_pages = 0;
-	for (size_t i = 0; i < loop->domain_count; i++) {
-		const struct cagma_domain_facts *domain = &loop->domains[i];
+	for (size_t i = 0; i < state->domain_count; i++) {
+		const struct cagma_domain_facts *domain = &state->domains[i];
 
 		status->dying += domain->dying;
 		status->shut_down += domain->shut_down && !domain->dying;
@@ -117,31 +117,31 @@ static void count_domains(const struct cagma_loop *loop,
 	}
 }
 
-void cagma_status_fill(struct cagma_status *status, struct cagma_loop *loop)
+void cagma_status_fill(struct cagma_status *status, struct cagma_state *state)
 {
 	uint64_t now_ns = cagma_now_ns();
 
 	if (*status->wanted) {
-		explain(&status->explanation, status->wanted, loop);
+		explain(&status->explanation, status->wanted, state);
 		return;
 	}
-	status->paused = loop->paused;
-	memcpy(status->lease, loop->leases.lease, sizeof(status->lease));
-	status->xenstore = loop->xenstore;
-	status->policy = loop->config->policy->name;
-	status->dry_run = loop->actuator.dry_run;
-	status->up_ns = now_ns - loop->start_ns;
-	status->total_pages = loop->host.total_pages;
-	status->free_pages = loop->host.free_pages;
-	status->spare_pages = loop->actuator.spare_pages;
-	status->hard_pages = loop->config->hard_pages;
-	status->reserve_pages = loop->config->reserve_pages;
-	status->emergencies = loop->emergencies;
-	status->answered = loop->answered;
-	status->target_changes = loop->target_changes;
-	status->invariant_violations = loop->violations;
-	count_domains(loop, status);
-	status->count = loop->guest_count;
-	for (size_t i = 0; i < loop->guest_count && i < status->capacity; i++)
-		fill_guest(loop, loop->guests[i], now_ns, &status->guest[i]);
+	status->paused = state->paused;
+	memcpy(status->lease, state->leases.lease, sizeof(status->lease));
+	status->xenstore = state->xenstore;
+	status->policy = state->config->policy->name;
+	status->dry_run = state->actuator.dry_run;
+	status->up_ns = now_ns - state->start_ns;
+	status->total_pages = state->host.total_pages;
+	status->free_pages = state->host.free_pages;
+	status->spare_pages = state->actuator.spare_pages;
+	status->hard_pages = state->config->hard_pages;
+	status->reserve_pages = state->config->reserve_pages;
+	status->emergencies = state->emergencies;
+	status->answered = state->answered;
+	status->target_changes = state->target_changes;
+	status->invariant_violations = state->violations;
+	count_domains(state, status);
+	status->count = state->guest_count;
+	for (size_t i = 0; i < state->guest_count && i < status->capacity; i++)
+		fill_guest(state, state->guests[i], now_ns, &status->guest[i]);
 }

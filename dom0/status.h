@@ -93,9 +93,9 @@ struct cagma_status {
 	struct cagma_status_guest guest[];
 };
 
-struct cagma_loop;
+struct cagma_state;
 
 /* Fills all that isn't the asker's, as far as `capacity` goes. The loop's call. */
-void cagma_status_fill(struct cagma_status *status, struct cagma_loop *loop);
+void cagma_status_fill(struct cagma_status *status, struct cagma_state *state);
 
 #endif

@@ -14,7 +14,6 @@
 #include "clock.h"
 #include "granted.h"
 #include "log.h"
-#include "loop.h"
 #include "meminfo.h"
 #include "offer.h"
 #include "page.h"

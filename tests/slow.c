@@ -8,10 +8,10 @@
 
 #define SLOW_NS	60000
 
-void slow_pass(struct cagma_loop *loop) __asm__("__wrap_cagma_pass_emergency");
-void true_pass(struct cagma_loop *loop) __asm__("__real_cagma_pass_emergency");
+void slow_pass(struct cagma_state *state) __asm__("__wrap_cagma_pass_emergency");
+void true_pass(struct cagma_state *state) __asm__("__real_cagma_pass_emergency");
 
-void slow_pass(struct cagma_loop *loop)
+void slow_pass(struct cagma_state *state)
 {
 	uint64_t start_ns;
 
@@ -21,5 +21,5 @@ void slow_pass(struct cagma_loop *loop)
 	while (cagma_now_ns() - start_ns < SLOW_NS)
 		;
 	cagma_clock_hold();
-	true_pass(loop);
+	true_pass(state);
 }

@@ -19,8 +19,9 @@
 #include "clock.h"
 #include "config.h"
 #include "daemon.h"
-#include "loop.h"
+#include "state.h"
 #include "pass.h"
+#include "state.h"
 #include "units.h"
 
 #define PATH_BYTES	64
@@ -30,7 +31,7 @@ static struct {
 	char ask[PATH_BYTES];
 	char target[PATH_BYTES];
 } store;
-static struct cagma_loop loop;
+static struct cagma_state state;
 static struct cagma_guest guest;
 /* memory/target less what the guest's balloon counts. */
 static int64_t offset_pages;
@@ -98,7 +99,7 @@ static void settle(const struct cagma_sample *sample)
 	    sample->balloon_pages == guest.target_pages)
 		guest.offset_pages = (int64_t)guest.facts.alloc_pages -
 				     (int64_t)sample->balloon_pages;
-	cagma_actuate_settle(&loop.actuator, &guest);
+	cagma_actuate_settle(&state.actuator, &guest);
 }
 
 static void take_in(struct cagma_sample *sample)
@@ -117,10 +118,10 @@ static void take_in(struct cagma_sample *sample)
 	if (sample->reason == CAGMA_REASON_REQUEST) {
 		guest.open_event = sample->event;
 		guest.open_reason = sample->reason;
-		cagma_pass_emergency(&loop);
-	} else if (cagma_pass_refresh(&loop)) {
+		cagma_pass_emergency(&state);
+	} else if (cagma_pass_refresh(&state)) {
 		settle(sample);
-		cagma_pass_periodic(&loop, now_ns);
+		cagma_pass_periodic(&state, now_ns);
 	}
 }
 
@@ -132,39 +133,42 @@ static void find_guest(uint16_t domid)
 	guest.source = &source;
 	guest.static_max_pages = read_pages("static-max");
 	guest.target_pages = read_pages("target");
-	loop.guests[0] = &guest;
-	loop.guest_count = 1;
-	cagma_config_apply(loop.config, &guest);
-	if (!cagma_pass_refresh(&loop))
+	state.guests[0] = &guest;
+	state.guest_count = 1;
+	cagma_config_apply(state.config, &guest);
+	if (!cagma_pass_refresh(&state))
 		errx(1, "Xen says nothing about its memory");
-	for (size_t i = 0; i < loop.domain_count; i++)
-		if (loop.domains[i].domid == domid)
-			memcpy(guest.uuid, loop.domains[i].uuid,
+	for (size_t i = 0; i < state.domain_count; i++)
+		if (state.domains[i].domid == domid)
+			memcpy(guest.uuid, state.domains[i].uuid,
 			       sizeof(guest.uuid));
-	if (!cagma_pass_refresh(&loop) || !guest.present)
+	if (!cagma_pass_refresh(&state) || !guest.present)
 		errx(1, "there is no domain %u", domid);
 }
 
 static void open_all(struct cagma_config *config, const char *settings)
 {
-	static struct cagma_queue attached, mirror, released;
+	static struct cagma_queue mirror, released;
 	static struct cagma_trace trace;
-	struct cagma_xen *xen;
+	struct cagma_parts parts = {
+		.config = config,
+		.trace = &trace,
+		.mirror = &mirror,
+		.released = &released,
+	};
 	char error[256];
 
 	cagma_config_init(config);
 	if (cagma_config_read(config, settings, error, sizeof(error)))
 		errx(1, "%s", error);
-	if (cagma_xen_open(&xen))
+	if (cagma_xen_open(&parts.xen))
 		errx(1, "this is no control domain");
 	store.handle = xs_open(0);
 	if (!store.handle)
 		err(1, "xenstore");
-	if (cagma_queue_init(&attached) || cagma_queue_init(&mirror) ||
-	    cagma_queue_init(&released) ||
+	if (cagma_queue_init(&mirror) || cagma_queue_init(&released) ||
 	    cagma_trace_open(&trace, NULL, cagma_now_ns()) ||
-	    cagma_loop_init(&loop, config, xen, &trace, &attached, &mirror,
-			    &released, false))
+	    cagma_state_init(&state, &parts))
 		errx(1, "out of memory or descriptors");
 }
 

@@ -140,22 +140,15 @@ static int64_t mib(uint64_t pages)
 static const struct cagma_guest *served(const struct world *w,
 					const struct world_guest *g)
 {
-	const struct cagma_loop *loop = &w->daemon.loop;
-	size_t low = 0, high = loop->guest_count;
+	const struct cagma_state *state = &w->daemon.state;
+	size_t index;
 
 	if (!w->daemon.store || !g->fake)
 		return NULL;
-	while (low < high) {
-		size_t mid = (low + high) / 2;
-
-		if (loop->guests[mid]->domid < g->fake->domid)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low < loop->guest_count &&
-	       loop->guests[low]->domid == g->fake->domid ?
-		       loop->guests[low] : NULL;
+	index = cagma_state_index(state, g->fake->domid);
+	return index < state->guest_count &&
+	       state->guests[index]->domid == g->fake->domid ?
+		       state->guests[index] : NULL;
 }
 
 static uint64_t swapped_out(const struct world_guest *g)
@@ -287,7 +280,7 @@ static int64_t host_figure(const struct world *w, int figure)
 	case FIG_REFUSED:
 		return (int64_t)w->refused;
 	case FIG_GUESTS:
-		return (int64_t)w->daemon.loop.guest_count;
+		return (int64_t)w->daemon.state.guest_count;
 	case FIG_ALL_SWAPPED_OUT:
 		return sum(w, FIG_SWAPPED_OUT);
 	case FIG_ALL_STALLED:
@@ -642,7 +635,7 @@ static bool start_daemon(struct world *w)
 
 static void stop_daemon(struct world *w)
 {
-	w->violations += w->daemon.loop.violations;
+	w->violations += w->daemon.state.violations;
 	fake_daemon_stop(&w->daemon);
 }
 
@@ -685,11 +678,11 @@ static void on_host(struct world *w, const struct scenario_event *e)
 	else if (e->verb == VERB_DOMIDS)
 		w->next_domid = (uint16_t)e->value;
 	else if (e->verb == VERB_RESERVES)
-		cagma_lease_add(&w->daemon.loop.leases,
+		cagma_lease_add(&w->daemon.state.leases,
 				cagma_mib_to_pages(e->value),
 				cagma_now_ns() + LEASE_NS,
-				w->daemon.loop.domains,
-				w->daemon.loop.domain_count);
+				w->daemon.state.domains,
+				w->daemon.state.domain_count);
 	else if (e->verb == VERB_KILLED)
 		kill_daemon(w);
 	else if (e->verb == VERB_STOPPED)
@@ -973,8 +966,8 @@ static void play(struct world *w)
 			apply(w, &s->event[next++]);
 		step(w);
 	}
-	w->violations += w->daemon.loop.violations;
-	w->daemon.loop.violations = 0;
+	w->violations += w->daemon.state.violations;
+	w->daemon.state.violations = 0;
 	while (next < s->event_count)
 		apply(w, &s->event[next++]);
 }

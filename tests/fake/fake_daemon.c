@@ -2,23 +2,40 @@
 #include "clock.h"
 #include "fake_daemon.h"
 
+static int open_loop(struct fake_daemon *d)
+{
+	const struct cagma_parts parts = {
+		.config = &d->config,
+		.xen = d->xen,
+		.trace = &d->trace,
+		.journal = &d->journal,
+		.store = d->store,
+		.mirror = cagma_store_mirror(d->store),
+		.released = cagma_store_released(d->store),
+		.dry_run = d->dry_run,
+	};
+	int err = cagma_state_init(&d->state, &parts);
+
+	if (err)
+		return err;
+	err = cagma_loop_init(&d->loop, &d->state, &d->attached);
+	if (err)
+		cagma_state_destroy(&d->state);
+	return err;
+}
+
 static int open_parts(struct fake_daemon *d)
 {
 	int err = cagma_store_open(&d->store, &d->config, &d->attached);
 
 	if (err)
 		return err;
-	err = cagma_loop_init(&d->loop, &d->config, d->xen, &d->trace,
-			      &d->attached, cagma_store_mirror(d->store),
-			      cagma_store_released(d->store), d->dry_run);
+	err = open_loop(d);
 	if (err) {
 		cagma_store_close(d->store);
 		d->store = NULL;
-		return err;
 	}
-	d->loop.journal = &d->journal;
-	d->loop.store = d->store;
-	return 0;
+	return err;
 }
 
 int fake_daemon_start(struct fake_daemon *d, const char *trace,
@@ -56,6 +73,7 @@ void fake_daemon_stop(struct fake_daemon *d)
 	cagma_loop_run(&d->loop);
 	cagma_store_step(d->store, cagma_now_ns());
 	cagma_loop_destroy(&d->loop);
+	cagma_state_destroy(&d->state);
 	cagma_store_close(d->store);
 	cagma_journal_close(&d->journal);
 	cagma_trace_close(&d->trace);

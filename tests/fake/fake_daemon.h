@@ -11,6 +11,7 @@
 #include "config.h"
 #include "journal.h"
 #include "loop.h"
+#include "state.h"
 #include "store.h"
 
 struct fake_daemon {
@@ -20,6 +21,7 @@ struct fake_daemon {
 	struct cagma_journal journal;
 	struct cagma_queue attached;
 	struct cagma_store *store;	/* NULL: it doesn't run */
+	struct cagma_state state;
 	struct cagma_loop loop;
 	bool dry_run;
 };

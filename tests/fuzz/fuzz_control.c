@@ -29,7 +29,7 @@ int fuzz_poll(struct pollfd *fds, nfds_t count, int timeout);
 #define GUESTS_MAX	80	/* more than fit in the first try */
 
 static struct cagma_config config;
-static struct cagma_loop loop;
+static struct cagma_state state;
 static struct cagma_options options;
 static struct cagma_requests requests;
 static struct cagma_clients clients;
@@ -44,13 +44,13 @@ int fuzz_poll(struct pollfd *fds, nfds_t count, int timeout)
 	struct cds_wfcq_node *node;
 
 	fuzz_must(timeout == -1);
-	cagma_queue_ack(&loop.asked);
-	while (!cagma_queue_pop(&loop.asked, &node)) {
+	cagma_queue_ack(&state.asked);
+	while (!cagma_queue_pop(&state.asked, &node)) {
 		struct cagma_status *status = cagma_container_of(
 			node, struct cagma_status, node);
 
-		cagma_command_run(&loop, &status->command);
-		cagma_status_fill(status, &loop);
+		cagma_command_run(&state, &status->command);
+		cagma_status_fill(status, &state);
 		cagma_queue_push(status->reply, &status->node);
 	}
 	return poll(fds, count, 0);
@@ -127,16 +127,16 @@ static void fill_guest(struct cagma_guest *guest, struct cagma_link *link,
 		cagma_histogram_add(&guest->reaction, word >> (8 * i));
 }
 
-static void fill_loop(size_t count, uint8_t seed)
+static void fill_state(size_t count, uint8_t seed)
 {
 	for (size_t i = 0; i < count; i++)
 		fill_guest(&guests[i], &links[i], (uint8_t)(seed + i));
 	fill_quarantine(seed);
-	loop.guest_count = count;
-	loop.paused = false;
-	loop.leases = (struct cagma_leases){ .last_id = seed };
-	loop.actuator.spare_pages = (int8_t)seed * INT64_C(0x100000000);
-	loop.host.total_pages = seed * UINT64_C(0x0101010101010101);
+	state.guest_count = count;
+	state.paused = false;
+	state.leases = (struct cagma_leases){ .last_id = seed };
+	state.actuator.spare_pages = (int8_t)seed * INT64_C(0x100000000);
+	state.host.total_pages = seed * UINT64_C(0x0101010101010101);
 }
 
 static char *answer(void *context, char *request)
@@ -151,14 +151,14 @@ static void init(void)
 			       8 * sizeof(quarantine->entry[0]));
 	fuzz_must(quarantine);
 	cagma_config_init(&config);
-	loop.config = &config;
-	loop.guests = table;
-	loop.domains = calloc(CAGMA_GUESTS_MAX, sizeof(*loop.domains));
-	fuzz_must(loop.domains);
+	state.config = &config;
+	state.guests = table;
+	state.domains = calloc(CAGMA_GUESTS_MAX, sizeof(*state.domains));
+	fuzz_must(state.domains);
 	for (size_t i = 0; i < GUESTS_MAX; i++)
 		table[i] = &guests[i];
-	fuzz_must(!cagma_queue_init(&loop.asked));
-	fuzz_must(!cagma_requests_init(&requests, &loop, NULL, &options,
+	fuzz_must(!cagma_queue_init(&state.asked));
+	fuzz_must(!cagma_requests_init(&requests, &state, NULL, &options,
 				       eventfd(0, EFD_CLOEXEC)));
 	cagma_clients_open(&clients, -1, answer, &requests);
 }
@@ -193,12 +193,12 @@ static void check_reply(const char *reply, bool status)
 	if (!status && !error &&
 	    !json_object_object_get_ex(json, "done", &field))
 		check_explanation(json);
-	for (size_t i = 0; i < loop.guest_count; i++)
+	for (size_t i = 0; i < state.guest_count; i++)
 		fuzz_must(guests[i].min_pages <= guests[i].max_pages &&
 			  guests[i].max_pages <= guests[i].static_max_pages);
 	if (status) {
 		fuzz_must(json_object_object_get_ex(json, "guests", &field));
-		fuzz_must(json_object_array_length(field) == loop.guest_count);
+		fuzz_must(json_object_array_length(field) == state.guest_count);
 		fuzz_must(json_object_object_get_ex(json, "quarantined",
 						    &field));
 		fuzz_must(json_object_array_length(field) == quarantine->count);
@@ -232,11 +232,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static char reply[1 << 18];
 	int fds[2];
 
-	if (!requests.loop)
+	if (!requests.state)
 		init();
 	if (size < 3 || size > 4096)
 		return 0;
-	fill_loop(data[0] % (GUESTS_MAX + 1), data[1]);
+	fill_state(data[0] % (GUESTS_MAX + 1), data[1]);
 	data += 2;
 	size -= 2;
 	fuzz_must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds));

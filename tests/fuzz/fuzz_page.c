@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A guest that changes its page between any two loads, all the way from the
- * page to the policy's decision: dom0/reader.c, and what dom0/loop.c and
+ * page to the policy's decision: dom0/reader.c, and what dom0/session.c and
  * dom0/pass.c do with it, as they are shipped, with dom0/track.c and policy.c.
  *
  * What must hold: a call costs a bounded number of loads; every load is inside
@@ -15,8 +15,8 @@
 #include "reader.c"
 
 #include "fuzz.h"
-#include "loop.c"
 #include "pass.c"
+#include "session.c"
 
 #define GUESTS		3	/* the liar and two that are honest */
 #define STEPS_MAX	256
@@ -27,7 +27,7 @@
 static _Alignas(CAGMA_PAGE_BYTES) struct cagma_page page;
 static struct cagma_config config;
 static struct cagma_trace trace;
-static struct cagma_loop loop;
+static struct cagma_state state;
 static struct cagma_guest guest;
 static struct cagma_reader reader;
 static struct cagma_link way;
@@ -266,7 +266,7 @@ static void decide(void)
 	uint8_t how = fuzz_byte(&input);
 
 	guest.facts.paused = how & 2;
-	view_guest(&loop, &guest, now_ns, &views[0]);
+	view_guest(&state, &guest, now_ns, &views[0]);
 	for (size_t i = 1; i < GUESTS; i++)
 		add_honest(&views[i]);
 	config.policy->decide(&config.tuning, &host, views, GUESTS, how & 1,
@@ -323,7 +323,7 @@ static void arm(void)
 
 static void read_page(void)
 {
-	if (!read_link(&loop, &way, now_ns))
+	if (!cagma_session_read(&state, &way, now_ns))
 		attach();
 	note_offset(&guest, &guest.track.last);
 	fuzz_must(cagma_track_used(&guest.track) <=
@@ -384,7 +384,7 @@ static void reset(void)
 		.period_ms = 100,
 	};
 	page.publication.state = CAGMA_STATE_LIVE;
-	loop = (struct cagma_loop){ .config = &config, .trace = &trace };
+	state = (struct cagma_state){ .config = &config, .trace = &trace };
 	memset(&guest, 0, sizeof(guest));
 	way = (struct cagma_link){
 		.transport = &by_page,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * An agent that sends any bytes, in any pieces, at any time: dom0/vchan.c and
- * what dom0/loop.c does with it, as they are shipped, on a port whose reads
+ * what dom0/session.c does with it, as they are shipped, on a port whose reads
  * return as little as the input likes, or fail.
  *
  * What must hold: a visit costs a bounded number of reads, each within the
@@ -20,7 +20,7 @@
 #define cagma_vchan_send	fuzz_vchan_send
 
 #include "vchan.c"
-#include "loop.c"
+#include "session.c"
 
 #include "fuzz.h"
 
@@ -31,7 +31,7 @@
 static struct fuzz_input input;
 static struct cagma_config config;
 static struct cagma_trace trace;
-static struct cagma_loop loop;
+static struct cagma_state state;
 static struct cagma_guest guest;
 static struct cagma_link *way;
 static uint64_t now_ns;
@@ -292,7 +292,7 @@ static void visit(void)
 	}
 	check_lie(lie, &after, err);
 	for (size_t i = 0; i < count; i++)
-		hear(&loop, way, &samples[i], now_ns);
+		accept_sample(&state, way, &samples[i], now_ns);
 	if (count)
 		cagma_track_know_swap(&guest.track,
 				      way->pressure->swap_total_pages);
@@ -370,7 +370,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		cagma_config_init(&config);
 	once = true;
 	input = (struct fuzz_input){ data, size };
-	loop = (struct cagma_loop){ .config = &config, .trace = &trace };
+	state = (struct cagma_state){ .config = &config, .trace = &trace };
 	memset(&guest, 0, sizeof(guest));
 	guest.facts.alloc_pages = cagma_mib_to_pages(256);
 	guest.facts.limit_pages = cagma_mib_to_pages(1024);

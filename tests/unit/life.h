@@ -56,7 +56,7 @@ static inline void assert_nothing_is_held(void)
 
 static inline void stop(void)
 {
-	assert_int_equal(d.loop.violations, 0);
+	assert_int_equal(d.state.violations, 0);
 	fake_daemon_stop(&d);
 	assert_nothing_is_held();
 }
@@ -120,9 +120,9 @@ static inline struct fake_guest *add_filler(uint64_t pages)
 
 static inline struct cagma_guest *served(const struct fake_guest *g)
 {
-	for (size_t i = 0; i < d.loop.guest_count; i++)
-		if (!memcmp(d.loop.guests[i]->uuid, g->uuid, sizeof(g->uuid)))
-			return d.loop.guests[i];
+	for (size_t i = 0; i < d.state.guest_count; i++)
+		if (!memcmp(d.state.guests[i]->uuid, g->uuid, sizeof(g->uuid)))
+			return d.state.guests[i];
 	return NULL;
 }
 

@@ -270,13 +270,13 @@ static void test_C4_silent_xenstored_is_an_alarm(void **state)
 	begin_work(d.store);
 	fake_clock_advance(4 * S);
 	cagma_loop_once(&d.loop, 0);
-	assert_int_equal(d.loop.xenstore, CAGMA_XENSTORE_OK);
+	assert_int_equal(d.state.xenstore, CAGMA_XENSTORE_OK);
 	fake_clock_advance(2 * S);
 	cagma_loop_once(&d.loop, 0);
-	assert_int_equal(d.loop.xenstore, CAGMA_XENSTORE_SILENT);
+	assert_int_equal(d.state.xenstore, CAGMA_XENSTORE_SILENT);
 	assert_non_null(strstr(fake_log_last(), "xenstored doesn't answer"));
 	run(S);
-	assert_int_equal(d.loop.xenstore, CAGMA_XENSTORE_OK);
+	assert_int_equal(d.state.xenstore, CAGMA_XENSTORE_OK);
 	assert_non_null(strstr(fake_log_last(), "xenstored answers again"));
 }
 

@@ -85,7 +85,7 @@ static void step(void)
 {
 	pass_time();
 	fake_daemon_serve(&d);
-	assert_int_equal(d.loop.violations, 0);
+	assert_int_equal(d.state.violations, 0);
 	check_sound();
 }
 
@@ -107,7 +107,7 @@ static void check_adoption(uint64_t restarted_ns, const uint64_t *targets)
 	uint64_t age_ns = cagma_now_ns() - restarted_ns;
 
 	if (age_ns >= S)
-		assert_int_equal(d.loop.guest_count, GUESTS);
+		assert_int_equal(d.state.guest_count, GUESTS);
 	for (int i = 0; i < GUESTS && age_ns < GRACE; i++)
 		assert_true(guest[i]->balloon_target_pages + 1 >= targets[i]);
 }

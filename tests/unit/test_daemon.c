@@ -157,7 +157,7 @@ static void test_L11_200_guests_at_once(void **state)
 	for (uint16_t domid = 1; domid <= 200; domid++)
 		add(domid, 24 * MIB)->used_pages = 0;
 	run(5 * S);
-	assert_int_equal(d.loop.guest_count, 200);
+	assert_int_equal(d.state.guest_count, 200);
 	for (size_t i = 0; i < guest_count; i++)
 		assert_true(guest[i]->attached);
 }
@@ -177,7 +177,7 @@ static void test_C1_200_guests_are_adopted_within_2_s(void **state)
 	step_guests();
 	assert_int_equal(start(), 0);
 	run(2 * S);
-	assert_int_equal(d.loop.guest_count, 200);
+	assert_int_equal(d.state.guest_count, 200);
 	for (size_t i = 0; i < guest_count; i++) {
 		assert_true(guest[i]->attached);
 		assert_true(guest[i]->balloon_target_pages >= targets[i]);
@@ -252,8 +252,8 @@ static void test_reaction_is_counted_once(void **state)
 	run(2 * S);
 	g->used_pages += 30 * MIB;
 	run(3 * S);
-	assert_int_equal(d.loop.emergencies, 1);
-	assert_int_equal(d.loop.answered, 1);
+	assert_int_equal(d.state.emergencies, 1);
+	assert_int_equal(d.state.answered, 1);
 	assert_int_equal(served(g)->answered, 1);
 	assert_int_equal(served(g)->reaction.count, 1);
 	assert_true(fake_guest_available(g) >= REST);
@@ -357,14 +357,14 @@ static void test_emergency_is_denied_when_there_is_nothing(void **state)
 	serve();
 	assert_int_equal(g->denials, 1);
 	assert_false(g->event_open);
-	assert_int_equal(d.loop.answered, 0);
+	assert_int_equal(d.state.answered, 0);
 	assert_int_equal(g->balloon_target_pages, 512 * MIB);
 	fake_guest_step(g);
 	assert_int_equal(g->kicks, 1);
 	fake_guest_destroy(filler);
 	run(S);
 	assert_true(g->balloon_target_pages >= 542 * MIB);
-	assert_true(d.loop.answered > 0);
+	assert_true(d.state.answered > 0);
 }
 
 static void test_denied_guest_is_asked_for_kicks_again(void **state)
@@ -409,11 +409,11 @@ static void test_C8_emergency_that_xen_refuses_is_denied(void **state)
 	fake_guest_step(g);
 	serve();
 	assert_int_equal(g->denials, 1);
-	assert_int_equal(d.loop.answered, 0);
+	assert_int_equal(d.state.answered, 0);
 	assert_int_equal(g->balloon_target_pages, 512 * MIB);
 	run(S);
 	assert_true(g->balloon_target_pages >= 542 * MIB);
-	assert_int_equal(d.loop.answered, 1);
+	assert_int_equal(d.state.answered, 1);
 }
 
 /* ---- why ---- */
@@ -514,7 +514,7 @@ static void test_steady_state_needs_no_xenstore(void **state)
 	run(60 * S);
 	reads = fake_calls(FAKE_XS_READ);
 	run(600 * S);
-	assert_int_equal(d.loop.guest_count, 3);
+	assert_int_equal(d.state.guest_count, 3);
 	assert_int_equal(fake_calls(FAKE_XS_READ), reads);
 	assert_int_equal(fake_calls(FAKE_XS_REPLACE), 0);
 	assert_int_equal(fake_calls(FAKE_XEN_SET_LIMIT), 0);
@@ -688,7 +688,7 @@ static const char *tell(const char *request)
 	static struct cagma_command command;
 
 	assert_true(cagma_command_parse(&command, request));
-	cagma_command_run(&d.loop, &command);
+	cagma_command_run(&d.state, &command);
 	return *command.refusal ? command.refusal : NULL;
 }
 
@@ -713,7 +713,7 @@ static void test_paused_guest_is_left_alone(void **state)
 /* The guest that a command would mean; 0: none. */
 static uint16_t meant(const char *wanted)
 {
-	const struct cagma_guest *g = cagma_loop_find(&d.loop, wanted);
+	const struct cagma_guest *g = cagma_state_find(&d.state, wanted);
 
 	return g ? g->domid : 0;
 }
@@ -831,13 +831,13 @@ static void test_configuration_is_reloaded(void **state)
 	other.tuning.idle_host = true;
 	cagma_command_parse(&command, "reload\n");
 	command.config = &other;
-	cagma_command_run(&d.loop, &command);
+	cagma_command_run(&d.state, &command);
 	assert_ptr_equal(command.config, &d.config);
 	run(2 * S);
 	assert_int_equal(served(web)->target_pages, 600 * MIB);
-	assert_int_equal(d.loop.actuator.hard_pages, 100 * MIB);
+	assert_int_equal(d.state.actuator.hard_pages, 100 * MIB);
 	command.config = &d.config;
-	cagma_command_run(&d.loop, &command);
+	cagma_command_run(&d.state, &command);
 }
 
 static void test_M6_reserved_memory_is_given_to_nobody(void **state)
@@ -995,7 +995,7 @@ static void test_S1_bad_nodes_are_refused(void **state)
 		fake_node_set(g, bad[i].node, bad[i].value, bad[i].length);
 		assert_int_equal(start(), 0);
 		run(5 * S);
-		assert_int_equal(d.loop.guest_count, 0);
+		assert_int_equal(d.state.guest_count, 0);
 		assert_quarantined(5, bad[i].reason);
 		end(state);
 	}
@@ -1180,7 +1180,7 @@ static void test_G5_G7_samples_of_ones_change_nothing(void **state)
 	}
 	assert_int_equal(served(g)->target_pages, 512 * MIB);
 	assert_true(served(g)->track.impossible >= 90);
-	assert_int_equal(d.loop.emergencies, 0);
+	assert_int_equal(d.state.emergencies, 0);
 }
 
 /* ---- faults around the daemon ---- */
@@ -1318,7 +1318,7 @@ static void test_C4_guest_goes_while_xenstore_is_gone(void **state)
 	run(3 * S);
 	fake_guest_destroy(g);
 	run(10 * S);
-	assert_int_equal(d.loop.guest_count, 0);
+	assert_int_equal(d.state.guest_count, 0);
 	fake_fail_always(FAKE_XS_REPLACE, 0);
 	run(10 * S);
 }
@@ -1352,7 +1352,7 @@ static void test_dry_run_writes_nothing(void **state)
 	g->used_pages += 30 * MIB;
 	run(5 * S);
 	assert_non_null(served(g));
-	assert_true(d.loop.target_changes > 0);
+	assert_true(d.state.target_changes > 0);
 	assert_int_equal(fake_op_count(), 0);
 	stop();
 	assert_memory_equal(&page->mailbox, &before.mailbox, 64);

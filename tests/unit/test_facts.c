@@ -47,7 +47,7 @@ static void test_N1_guest_that_becomes_a_zombie_is_let_go(void **state)
 	fake_guest_leave_zombie(g);
 	run(2 * S);
 	assert_null(served(g));
-	assert_int_equal(d.loop.actuator.spare_pages, fake_free_pages());
+	assert_int_equal(d.state.actuator.spare_pages, fake_free_pages());
 }
 
 static void test_N1_guest_that_resumes_is_served_again(void **state)
@@ -59,7 +59,7 @@ static void test_N1_guest_that_resumes_is_served_again(void **state)
 	g->shut_down = true;
 	run(2 * S);
 	assert_null(served(g));
-	assert_int_equal(d.loop.actuator.spare_pages,
+	assert_int_equal(d.state.actuator.spare_pages,
 			 fake_free_pages() - MIB);
 	g->shut_down = false;
 	run(5 * S);
@@ -79,7 +79,7 @@ static void test_N2_guest_is_answered_during_a_build(void **state)
 	n->limit_pages = size + MIB;
 	assert_true(fake_domain_claim(n, size));
 	run(1 * S);
-	assert_true(d.loop.actuator.spare_pages >= (int64_t)(390 * MIB));
+	assert_true(d.state.actuator.spare_pages >= (int64_t)(390 * MIB));
 	grow(b, 200 * MIB);
 	fake_domain_build(n, size);
 	run(5 * S);
@@ -106,10 +106,10 @@ static void test_N4_domains_beyond_the_table_are_counted_and_said(void **state)
 	promised = (MANY - 1) * MIB + 3 * GIB - MIB;
 	assert_int_equal(start(), 0);
 	run(2 * S);
-	assert_int_equal(d.loop.domain_count, MANY + 1);
-	assert_int_equal(d.loop.actuator.spare_pages,
+	assert_int_equal(d.state.domain_count, MANY + 1);
+	assert_int_equal(d.state.actuator.spare_pages,
 			 (int64_t)fake_free_pages() - (int64_t)promised);
-	cagma_status_fill(&status, &d.loop);
+	cagma_status_fill(&status, &d.state);
 	assert_int_equal(status.beyond, MANY - CAGMA_GUESTS_MAX);
 	assert_int_equal(status.unattached, MANY);
 }
@@ -471,7 +471,7 @@ static void test_N7_our_own_target_of_before_confirms_nothing(void **state)
 	assert_true(served(hog)->foreign.asked);
 	old_pages = served(hog)->target_pages;
 	cagma_store_step(d.store, cagma_now_ns());
-	cagma_actuate_shrink(&d.loop.actuator, served(hog), old_pages - MIB);
+	cagma_actuate_shrink(&d.state.actuator, served(hog), old_pages - MIB);
 	look_at_liar(old_pages);
 	assert_false(was_taken_over(hog));
 	assert_int_equal(served(hog)->target_pages, old_pages - MIB);

@@ -139,7 +139,7 @@ static void test_C4_xenstored_ends_and_another_comes(void **state)
 	fake_fail_always(FAKE_XS_READ, -EPIPE);
 	lines = fake_log_lines();
 	run(S);
-	assert_int_equal(d.loop.xenstore, CAGMA_XENSTORE_GONE);
+	assert_int_equal(d.state.xenstore, CAGMA_XENSTORE_GONE);
 	assert_int_equal(fake_log_lines(), lines + 1);
 	assert_non_null(strstr(fake_log_last(), "xenstored has ended"));
 	new = add(6, 512 * MIB);
@@ -149,7 +149,7 @@ static void test_C4_xenstored_ends_and_another_comes(void **state)
 	fake_fail_always(FAKE_XS_READ, 0);
 	fake_fail_always(FAKE_XS_CHECK, 0);
 	run(1200 * MS);
-	assert_int_equal(d.loop.xenstore, CAGMA_XENSTORE_OK);
+	assert_int_equal(d.state.xenstore, CAGMA_XENSTORE_OK);
 	assert_non_null(served(new));
 }
 
@@ -172,7 +172,7 @@ static void test_C5_xenstore_that_always_says_again(void **state)
 	fake_fail_always(FAKE_XS_REPLACE, 0);
 	fake_fail_always(FAKE_XS_READ, 0);
 	run(60 * S);
-	assert_int_equal(d.loop.guest_count, 2);
+	assert_int_equal(d.state.guest_count, 2);
 	g->used_pages += 30 * MIB;
 	run(2 * S);
 	assert_int_equal(atoi(fake_node_get(g, "memory/target")),
@@ -364,7 +364,7 @@ static void test_M15_memory_counts_when_xen_has_it(void **state)
 	assert_true(donor->limit_pages >= donor->alloc_pages);
 	assert_true(donor->limit_pages <= limit);
 	assert_true(needy->limit_pages <= needy->alloc_pages + 64 * MIB);
-	assert_int_equal(d.loop.violations, 0);
+	assert_int_equal(d.state.violations, 0);
 	/* Scrubbed at last. */
 	donor->balloon_rate_pages = 64 * MIB;
 	run(10 * S);

@@ -208,7 +208,7 @@ static void record_some(void)
 		run(20);
 		cagma_journal_write(&d.journal);
 	}
-	assert_true(d.loop.answered >= 10);
+	assert_true(d.state.answered >= 10);
 	stop();
 }
 
@@ -335,10 +335,10 @@ static void test_R10_full_disk_ends_the_recording_only(void **state)
 	assert_int_equal(fake_log_lines(), lines + 1);
 	assert_string_equal(fake_log_last(),
 			    "recording ends: No space left on device");
-	answered = d.loop.answered;
+	answered = d.state.answered;
 	run(20);
 	cagma_journal_write(&d.journal);
-	assert_true(d.loop.answered > answered);
+	assert_true(d.state.answered > answered);
 	assert_int_equal(fake_log_lines(), lines + 1);
 	stop();
 }

@@ -82,7 +82,7 @@ static void test_meminfo_guest_is_balanced(void **state)
 	run(30 * S);
 	assert_true(g->balloon_target_pages >= 910 * MIB + 48 * MIB - MIB);
 	assert_int_equal(served(g)->emergencies, 0);
-	assert_int_equal(d.loop.violations, 0);
+	assert_int_equal(d.state.violations, 0);
 }
 
 /* One read in a second, and nobody is woken by its writing. */
@@ -163,7 +163,7 @@ static void test_meminfo_of_a_liar_is_bounded(void **state)
 	good->used_pages += 30 * MIB;
 	run(S);
 	assert_true(good->balloon_target_pages >= good->used_pages + 40 * MIB);
-	assert_int_equal(d.loop.violations, 0);
+	assert_int_equal(d.state.violations, 0);
 }
 
 /* page > vchan > xenstore. */

@@ -100,7 +100,7 @@ static bool live_without(void **state, unsigned long nth)
 		assert_int_equal(fake_daemon_start(&d, "/dev/null",
 						   "/dev/null"), 0);
 	}
-	assert_int_equal(cagma_requests_init(&requests, &d.loop, d.store,
+	assert_int_equal(cagma_requests_init(&requests, &d.state, d.store,
 					     &options, eventfd(0, 0)), 0);
 	live_on(g, liar);
 	cagma_journal_write(&d.journal);
@@ -159,10 +159,10 @@ static void test_R9_emergency_allocates_nothing(void **state)
 
 	(void)state;
 	prepare();
-	answered = d.loop.answered;
+	answered = d.state.answered;
 	before = fake_allocations();
 	answer_emergency();
-	assert_int_equal(d.loop.answered, answered + 1);
+	assert_int_equal(d.state.answered, answered + 1);
 	assert_int_equal(fake_allocations(), before);
 	free(strdup("it would be seen"));
 	assert_int_equal(fake_allocations(), before + 1);
@@ -181,10 +181,10 @@ static void test_R9_emergency_of_an_agent_allocates_nothing(void **state)
 	run(2 * S);
 	answer_emergency();
 	run(S);
-	answered = d.loop.answered;
+	answered = d.state.answered;
 	before = fake_allocations();
 	answer_emergency();
-	assert_int_equal(d.loop.answered, answered + 1);
+	assert_int_equal(d.state.answered, answered + 1);
 	assert_int_equal(fake_allocations(), before);
 }
 
@@ -221,7 +221,7 @@ static size_t trace_calls(pid_t child, unsigned long *calls)
 
 static void be_traced(void)
 {
-	uint64_t answered = d.loop.answered;
+	uint64_t answered = d.state.answered;
 
 	ptrace(PTRACE_TRACEME, 0, NULL, NULL);
 	raise(SIGSTOP);
@@ -230,7 +230,7 @@ static void be_traced(void)
 	syscall(SYS_getppid);
 	cagma_loop_once(&d.loop, 0);
 	syscall(SYS_getppid);
-	_exit(d.loop.answered == answered + 1 ? 0 : 1);
+	_exit(d.state.answered == answered + 1 ? 0 : 1);
 }
 
 /*

@@ -58,12 +58,12 @@ static int begin(void **state)
 	assert_int_equal(fake_daemon_start(&d, NULL, NULL), 0);
 	listen_as_manager();
 	serve = (struct cagma_serve){
-		.loop = &d.loop,
+		.state = &d.state,
 		.trace = &d.trace,
 		.stop_fd = eventfd(0, EFD_CLOEXEC),
 		.watchdog_ns = INTERVAL,
 	};
-	assert_int_equal(cagma_requests_init(&serve.requests, &d.loop, d.store,
+	assert_int_equal(cagma_requests_init(&serve.requests, &d.state, d.store,
 					     &options, serve.stop_fd), 0);
 	return open_doors(&serve, dir);
 }
@@ -305,7 +305,7 @@ static void test_O4_readers_may_not_command(void **state)
 		close(fd);
 		fake_clock_advance(READERS_REST_NS);
 	}
-	assert_null(cagma_queue_pop(&d.loop.asked));
+	assert_null(cagma_queue_pop(&d.state.asked));
 }
 
 static bool loop_ends;
@@ -346,7 +346,7 @@ static void test_O4_readers_are_told_what_root_is(void **state)
 	rcu_unregister_thread();
 	__atomic_store_n(&loop_ends, true, __ATOMIC_RELEASE);
 	assert_int_equal(pthread_join(thread, NULL), 0);
-	assert_true(d.loop.paused);
+	assert_true(d.state.paused);
 }
 
 /* However many readers there are: root has places of its own, and waits for none. */

@@ -209,14 +209,14 @@ static void test_full_ring_keeps_the_last_order(void **state)
 	run(2 * S);
 	g->agent->deaf = true;
 	for (int i = 0; i < 60; i++) {
-		cagma_actuate_mail(&d.loop.actuator, served(g), false);
+		cagma_actuate_mail(&d.state.actuator, served(g), false);
 		served(g)->threshold_pages++;
 	}
 	assert_true(g->agent->out_prod - g->agent->out_cons >
 		    FAKE_RING_OUT - sizeof(struct cagma_order_message));
 	assert_is_served(other);
 	orders = g->agent->orders;
-	cagma_actuate_mail(&d.loop.actuator, served(g), false);
+	cagma_actuate_mail(&d.state.actuator, served(g), false);
 	g->agent->deaf = false;
 	fake_agent_event(g);
 	/* At the next tick, long before it would be sent again anyway. */
@@ -330,7 +330,7 @@ static void test_G26_corrupt_index_of_the_orders(void **state)
 	run(S);
 	assert_null(served(g));
 	assert_string_equal(reason_of(5), "corrupt-ring");
-	assert_int_equal(d.loop.violations, 0);
+	assert_int_equal(d.state.violations, 0);
 }
 
 /* A ring that is simply never filled again is found by its silence. */
@@ -667,7 +667,7 @@ static void test_G30_page_is_the_source(void **state)
 	(void)state;
 	begin_both(&g);
 	orders = g->agent->orders;
-	assert_int_equal(d.loop.guest_count, 1);
+	assert_int_equal(d.state.guest_count, 1);
 	assert_true(is_source(g, CAGMA_RANK_PAGE));
 	assert_non_null(link_of(g, CAGMA_RANK_VCHAN));
 	assert_int_equal(link_of(g, CAGMA_RANK_VCHAN)->pressure->some_us, 1234);
@@ -811,7 +811,7 @@ static void test_G30_guest_is_destroyed(void **state)
 	begin_both(&g);
 	fake_guest_destroy(g);
 	run(S);
-	assert_int_equal(d.loop.guest_count, 0);
+	assert_int_equal(d.state.guest_count, 0);
 	assert_int_equal(fake_vchans(), 0);
 	assert_int_equal(fake_mappings() + fake_channels(), 0);
 }

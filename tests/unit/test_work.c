@@ -39,7 +39,7 @@ static void add_many(size_t count, uint64_t pages)
 	for (size_t i = 0; i < count; i++)
 		add((uint16_t)(i + 1), pages);
 	run(3 * S);
-	assert_int_equal(d.loop.guest_count, count);
+	assert_int_equal(d.state.guest_count, count);
 }
 
 /* On a host that has as much again. */
@@ -109,7 +109,7 @@ static void test_W1_many_that_come_at_once_are_listed_once(void **state)
 	step_guests();
 	cagma_store_step(d.store, cagma_now_ns());
 	cagma_loop_once(&d.loop, 0);
-	assert_int_equal(d.loop.guest_count, 200);
+	assert_int_equal(d.state.guest_count, 200);
 	assert_int_equal(looks_at_xen() - looks, 1);
 }
 
@@ -411,7 +411,7 @@ static void change_and_close(struct fake_guest *g)
 {
 	struct cagma_guest *s = served(g);
 
-	cagma_actuate_shrink(&d.loop.actuator, s, s->target_pages - 10 * MIB);
+	cagma_actuate_shrink(&d.state.actuator, s, s->target_pages - 10 * MIB);
 	fake_guest_close(g);
 	cagma_loop_once(&d.loop, 0);
 	assert_null(served(g));
@@ -547,16 +547,16 @@ static void test_W3_loop_and_store_at_once(void **state)
 
 		if (!*one)
 			*one = make_link();
-		cagma_actuate_mirror(&d.loop.actuator, (*one)->guest);
-		cagma_actuate_flush(&d.loop.actuator);
+		cagma_actuate_mirror(&d.state.actuator, (*one)->guest);
+		cagma_actuate_flush(&d.state.actuator);
 		if (chance() % 2)
 			continue;
-		cagma_queue_push(d.loop.released, &(*one)->handover_node);
+		cagma_queue_push(d.state.released, &(*one)->handover_node);
 		*one = NULL;
 	}
 	for (size_t i = 0; i < TOGETHER; i++)
 		if (link[i])
-			cagma_queue_push(d.loop.released,
+			cagma_queue_push(d.state.released,
 					 &link[i]->handover_node);
 	fake_queue_between = NULL;
 	atomic_store(&ended, true);
