@@ -21,8 +21,8 @@
 	of(memory.grown, CAGMA_U32), \
 	of(memory.yielded_s, CAGMA_U32), \
 	of(memory.before_pages, CAGMA_U32), \
-	of(memory.asked_pages, CAGMA_U32), \
 	of(memory.most_pages, CAGMA_U32), \
+	of(memory.asked_pages, CAGMA_U32), \
 	of(memory.vain_pages, CAGMA_U32), \
 	of(memory.wait_s, CAGMA_U32), \
 	of(memory.until_s, CAGMA_U32), \

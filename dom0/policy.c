@@ -401,8 +401,8 @@ static void release(const struct cagma_tuning *tuning,
 
 /*
  * Shrinks under way bring memory that need not be asked for again: what each guest
- * pays within a second; of one that is stuck, none. What has come back is there when
- * the guest's limit has followed it, a moment later.
+ * pays within a second, which is nothing of one that is stuck. What has come back is
+ * there when the guest's limit has followed it, a moment later.
  */
 static uint64_t incoming(const struct cagma_guest_view *guests, size_t count,
 			 bool steady)
@@ -410,8 +410,6 @@ static uint64_t incoming(const struct cagma_guest_view *guests, size_t count,
 	uint64_t pages = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		if (guests[i].stuck)
-			continue;
 		pages += cagma_min(owed(&guests[i]),
 				   steady ? guests[i].steady_pages :
 					    guests[i].quick_pages);

@@ -19,7 +19,7 @@ FUZZ_CFLAGS := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all \
 	-ftrivial-auto-var-init=pattern -Idom0 -Itests/fuzz -Itests/unit
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 # For a target that brings no port of its own.
-FUZZ_PORT := fake_xen fake_guest fake_agent
+FUZZ_PORT := fake_xen fake_guest fake_agent fake_programs
 FUZZ_RUN = tests/fuzz/run.py
 
 # The compiler of each tree, and how it links an entry point to a main().

@@ -70,7 +70,6 @@ mutant nobody_is_capped $policy "$(early cagma_cap 'return;')"
 mutant slow_payers_pay_at_once $policy 's/cagma_min(owed(&guests\[i\]),/cagma_max(owed(\&guests[i]), 0 */; s/|| owed(guest) > guest->quick_pages/|| 0/'
 mutant nobody_waits $policy "$(early waits 'return false;')"
 mutant nobody_is_elastic $entitle "$(early cagma_is_elastic 'return false;')"
-mutant waits_for_the_stuck $policy '/static uint64_t incoming/,/^}/s/!guests\[i\].stuck/1/'
 mutant stuck_is_in_the_pool $entitle 's/g->stuck ?/0 ?/'
 mutant entitled_to_all $entitle 's/if (wishes <= pool)/if (1)/'
 mutant takes_every_crumb $policy "$(early least_due 'return CAGMA_STEP_PAGES;')"
@@ -78,7 +77,7 @@ mutant no_weight $entitle 's/cagma_scale(level, guest->weight,/cagma_scale(level
 mutant no_minimum $policy 's/cagma_max(pages, cagma_max(guest->min_pages,/cagma_max(pages, cagma_max(0,/'
 mutant no_grace $policy 's/host->up_ns < tuning->grace_ns/0/'
 mutant no_reserve $policy 's/cagma_less(host->reserve_pages,/cagma_less(0,/'
-mutant no_growth $entitle 's/guest->growth_pages/0/'
+mutant no_growth $entitle 's/guests\[i\].growth_pages)/0)/'
 mutant nobody_is_prepared $policy "$(early unready 'return 0;')"
 mutant prepared_is_surplus $policy 's/readiness(tuning, guest, d)/0/'
 mutant no_task $entitle 's/guest->task_pages/0/'

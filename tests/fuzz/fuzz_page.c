@@ -325,7 +325,7 @@ static void read_page(void)
 {
 	if (!cagma_session_read(&state, &way, now_ns))
 		attach();
-	note_offset(&guest, &guest.track.last);
+	cagma_offset_look(&guest, now_ns);
 	fuzz_must(cagma_track_used(&guest.track) <=
 		  guest.facts.limit_pages + cagma_mib_to_pages(64));
 	fuzz_must(cagma_track_swapped(&guest.track) <= CAGMA_PAGES_MAX);

@@ -96,6 +96,7 @@ others_are_served() {
 
 test_guest_without_module_is_served_by_its_agent() {
 	cat >$CONF <<-END
+		idle = "host";
 		stale_ms = 2000; retry_max_ms = 1000;
 	END
 	start_daemon --config $CONF

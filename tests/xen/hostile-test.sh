@@ -357,12 +357,13 @@ interrupts() {
 }
 
 # Linux's back-off lets through two events a tick, and has 250 ticks a second.
-readonly ORDERS='32768 flags 0: 32768 flags 0
-18446744073709551615 flags 0: 49152 flags 0x1
-28672 flags 0x80000000: 49152 flags 0x3
-0 flags 0: 8192 flags 0x1
-32768 flags 0: 32768 flags 0
-32768 flags 0: 32768 flags 0'
+# Each sample is detailed: 0x4.
+readonly ORDERS='32768 flags 0: 32768 flags 0x4
+18446744073709551615 flags 0: 49152 flags 0x5
+28672 flags 0x80000000: 49152 flags 0x7
+0 flags 0: 8192 flags 0x5
+32768 flags 0: 32768 flags 0x4
+32768 flags 0: 32768 flags 0x4'
 
 # Clamped; the last one wins; refused whole, and said so. cagmad is not needed from here.
 test_D1_D2_D10_orders_of_a_mad_dom0() {
