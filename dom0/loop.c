@@ -358,6 +358,7 @@ static void tick(struct cagma_loop *loop)
 
 	atomic_fetch_add(&state->beats, 1);
 	look_at_xenstore(state, now_ns);
+	cagma_command_end_pauses(state, now_ns);
 	if (!cagma_pass_refresh(state))
 		return;
 	state->listed = true;

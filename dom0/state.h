@@ -32,6 +32,7 @@ struct cagma_state {
 	struct cagma_queue asked;	/* of struct cagma_status */
 	atomic_uint_fast64_t beats;	/* it runs: for the watchdog */
 	bool paused;			/* by the operator: change nothing */
+	uint64_t paused_until_ns;	/* 0: no end is set */
 	uint64_t start_ns;
 
 	struct cagma_leases leases;

@@ -68,6 +68,7 @@ static void fill_guest(const struct cagma_state *state,
 	to->unexplained_pages = guest->offset.unexplained_pages;
 	to->exempt = guest->exempt;
 	to->paused = guest->paused;
+	to->resumes_ns = cagma_less(guest->paused_until_ns, now_ns);
 	memcpy(to->uuid, guest->uuid, sizeof(to->uuid));
 	memcpy(to->name, guest->name, sizeof(to->name));
 }
@@ -126,6 +127,7 @@ void cagma_status_fill(struct cagma_status *status, struct cagma_state *state)
 		return;
 	}
 	status->paused = state->paused;
+	status->resumes_ns = cagma_less(state->paused_until_ns, now_ns);
 	memcpy(status->lease, state->leases.lease, sizeof(status->lease));
 	status->xenstore = state->xenstore;
 	status->policy = state->config->policy->name;

@@ -29,6 +29,7 @@ struct cagma_status_guest {
 	int64_t offset_pages;		/* Xen's count less memory/target's */
 	bool unexplained;		/* it is another one, and unbelievable */
 	int64_t unexplained_pages;
+	uint64_t resumes_ns;		/* by itself, after that; 0: it doesn't */
 	enum cagma_rank source;		/* the transport that serves it */
 	bool linked[CAGMA_RANKS];	/* that are there, the source included */
 	bool has_pressure;
@@ -70,6 +71,7 @@ struct cagma_status {
 	struct cagma_command command;	/* carried out first */
 	bool paused;
 	struct cagma_lease lease[CAGMA_LEASES_MAX];
+	uint64_t resumes_ns;		/* as a guest's */
 	int xenstore;			/* enum cagma_xenstore */
 	const char *policy;
 	bool dry_run;

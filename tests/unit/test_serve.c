@@ -289,6 +289,7 @@ static void wait_for_nothing(void)
 /* Nor does the loop hear of it. */
 static void test_O4_readers_may_not_command(void **state)
 {
+	struct cds_wfcq_node *node;
 	static const char *const commands[] = {
 		"pause\n", "pause web\n", "resume\n", "resume web\n",
 		"set web min=64\n", "set web\n", "reload\n", "reload now\n",
@@ -305,7 +306,7 @@ static void test_O4_readers_may_not_command(void **state)
 		close(fd);
 		fake_clock_advance(READERS_REST_NS);
 	}
-	assert_null(cagma_queue_pop(&d.state.asked));
+	assert_int_equal(cagma_queue_pop(&d.state.asked, &node), -ENOENT);
 }
 
 static bool loop_ends;
@@ -342,6 +343,8 @@ static void test_O4_readers_are_told_what_root_is(void **state)
 	assert_tells(&serve.readers, "status\n", "guests");
 	assert_tells(&serve.readers, "explain web\n", "error");
 	assert_tells(&serve.control, "pause\n", "done");
+	assert_tells(&serve.control, "pause timeout=60\n", "done");
+	assert_tells(&serve.readers, "status\n", "resumes_s");
 	assert_tells(&serve.readers, "resume\n", "error");
 	rcu_unregister_thread();
 	__atomic_store_n(&loop_ends, true, __ATOMIC_RELEASE);
