@@ -67,6 +67,14 @@ static const char *state_of(const struct cagma_status_guest *g)
 	return g->stale ? "stale" : "live";
 }
 
+/* Whole seconds, the last of which is one until it is over. */
+static void add_resumption(struct json_object *o, uint64_t resumes_ns)
+{
+	if (resumes_ns)
+		add(o, "resumes_s", (resumes_ns + CAGMA_NS_PER_S - 1) /
+				    CAGMA_NS_PER_S);
+}
+
 /* What only user space of the guest can see, if an agent tells. */
 static void add_pressure(struct json_object *o, bool known,
 			 const struct cagma_pressure *pressure)
@@ -104,6 +112,7 @@ static struct json_object *guest_json(const struct cagma_status_guest *g)
 	add_text(o, "transport", cagma_transport_name(g->source));
 	json_object_object_add(o, "beside", beside_json(g));
 	add_text(o, "state", state_of(g));
+	add_resumption(o, g->resumes_ns);
 	json_object_object_add(o, "stuck", json_object_new_boolean(g->stuck));
 	add(o, "age_ms", g->age_ns / CAGMA_NS_PER_MS);
 	add(o, "period_ms", g->period_ms);
@@ -204,6 +213,7 @@ static struct json_object *head_json(const struct cagma_status *s,
 
 	add_text(o, "policy", s->policy);
 	json_object_object_add(o, "paused", json_object_new_boolean(s->paused));
+	add_resumption(o, s->resumes_ns);
 	json_object_object_add(o, "dry_run",
 			       json_object_new_boolean(s->dry_run));
 	if (config)

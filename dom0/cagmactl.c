@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "ask.h"
+#include "command.h"
 #include "doctor.h"
 #include "member.h"
 #include "reserve.h"
@@ -29,6 +30,7 @@ struct call {
 	const char *run_dir;
 	bool as_json;
 	unsigned int lease_s;	/* 0: not said */
+	unsigned int timeout_s;	/* 0: none */
 	int argc;		/* the command's arguments */
 	char **argv;
 };
@@ -108,8 +110,8 @@ static const struct command commands[] = {
 	  NULL },
 	{ "history", "explain", 1, 1, "a domain's name or id", cagma_show_history,
 	  NULL },
-	{ "pause", NULL, 0, 1, "a domain, or nothing for all", print_nothing,
-	  NULL },
+	{ "pause", NULL, 0, 1, "a domain, or nothing for all, and --timeout SECONDS",
+	  print_nothing, NULL },
 	{ "resume", NULL, 0, 1, "a domain, or nothing for all", print_nothing,
 	  NULL },
 	{ "set", NULL, 2, 4, "a domain and min=MIB, max=MIB, weight=N",
@@ -151,6 +153,9 @@ static bool compose(const struct command *command, const struct call *call,
 	for (int i = 0; i < call->argc && length < size; i++)
 		length += (size_t)snprintf(request + length, size - length,
 					   " %s", call->argv[i]);
+	if (call->timeout_s && length < size)
+		length += (size_t)snprintf(request + length, size - length,
+					   " timeout=%u", call->timeout_s);
 	if (length < size)
 		length += (size_t)snprintf(request + length, size - length,
 					   "\n");
@@ -189,7 +194,7 @@ static void print_help(void)
 	       "  doctor             what is wrong on this host, if anything\n"
 	       "  explain DOMAIN     the last change of a guest's target, and why\n"
 	       "  history DOMAIN     its last changes, the newest last\n"
-	       "  pause [DOMAIN]     leave a guest, or all, as it is\n"
+	       "  pause [DOMAIN]     leave a guest, or all, as it is, until resumed\n"
 	       "  resume [DOMAIN]    end that\n"
 	       "  set DOMAIN [min=MIB] [max=MIB] [weight=N]\n"
 	       "                     until it restarts, or the next reload\n"
@@ -199,12 +204,14 @@ static void print_help(void)
 	       "  release LEASE      end that\n\n"
 	       "  -l, --lease S      what is reserved is kept so long, 1 to %d seconds\n"
 	       "                     (default %d)\n"
+	       "  -t, --timeout S    a pause ends by itself after 1 to %d seconds\n"
+	       "                     (default: it doesn't)\n"
 	       "  -j, --json         the answer as one line of JSON\n"
 	       "  -r, --run-dir DIR  where cagmad's sockets are (default %s)\n"
 	       "  -h, --help         show this\n"
 	       "  -V, --version      show the version\n",
 	       CAGMA_RESERVE_WAIT_S, CAGMA_LEASE_MAX_S, CAGMA_LEASE_S,
-	       CAGMA_RUN_DIR);
+	       CAGMA_PAUSE_MAX_S, CAGMA_RUN_DIR);
 }
 
 static int bad_usage(void)
@@ -213,19 +220,33 @@ static int bad_usage(void)
 	return 2;
 }
 
-static bool parse_lease(const char *text, unsigned int *seconds)
+static bool parse_seconds(const char *option, const char *text,
+			  unsigned int most, unsigned int *seconds)
 {
 	char *end;
 	unsigned long value = strtoul(text, &end, 10);
 
 	if (*text >= '0' && *text <= '9' && !*end && value >= 1 &&
-	    value <= CAGMA_LEASE_MAX_S) {
+	    value <= most) {
 		*seconds = (unsigned int)value;
 		return true;
 	}
-	fprintf(stderr, "cagmactl: --lease takes 1 to %d seconds, not \"%s\"\n",
-		CAGMA_LEASE_MAX_S, text);
+	fprintf(stderr, "cagmactl: --%s takes 1 to %u seconds, not \"%s\"\n",
+		option, most, text);
 	return false;
+}
+
+/* False: an option is for another command, and that was said. */
+static bool options_fit(const struct command *command, const struct call *call)
+{
+	const char *wrong = call->lease_s && command->run != reserve ?
+				    "--lease is for reserve" :
+			    call->timeout_s && strcmp(command->name, "pause") ?
+				    "--timeout is for pause" : NULL;
+
+	if (wrong)
+		fprintf(stderr, "cagmactl: %s\n", wrong);
+	return !wrong;
 }
 
 int main(int argc, char **argv)
@@ -233,6 +254,7 @@ int main(int argc, char **argv)
 	static const struct option longs[] = {
 		{ "json", no_argument, NULL, 'j' },
 		{ "lease", required_argument, NULL, 'l' },
+		{ "timeout", required_argument, NULL, 't' },
 		{ "run-dir", required_argument, NULL, 'r' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
@@ -242,13 +264,19 @@ int main(int argc, char **argv)
 	const struct command *command;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "jl:r:hV", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "jl:t:r:hV", longs, NULL)) != -1) {
 		switch (c) {
 		case 'j':
 			call.as_json = true;
 			break;
 		case 'l':
-			if (!parse_lease(optarg, &call.lease_s))
+			if (!parse_seconds("lease", optarg, CAGMA_LEASE_MAX_S,
+					   &call.lease_s))
+				return bad_usage();
+			break;
+		case 't':
+			if (!parse_seconds("timeout", optarg, CAGMA_PAUSE_MAX_S,
+					   &call.timeout_s))
 				return bad_usage();
 			break;
 		case 'r':
@@ -265,12 +293,8 @@ int main(int argc, char **argv)
 		}
 	}
 	command = find_command(argc - optind, argv + optind);
-	if (!command)
+	if (!command || !options_fit(command, &call))
 		return bad_usage();
-	if (call.lease_s && command->run != reserve) {
-		fprintf(stderr, "cagmactl: --lease is for reserve\n");
-		return bad_usage();
-	}
 	if (!call.lease_s)
 		call.lease_s = CAGMA_LEASE_S;
 	call.argc = argc - optind - 1;

@@ -60,6 +60,33 @@ static void parse_pair(struct cagma_command *command, const char *pair)
 		       MIB_MAX);
 }
 
+static void name_domain(struct cagma_command *command, const char *name)
+{
+	if (strlen(name) >= sizeof(command->domain))
+		refuse(command, "no domain has such a long name");
+	else
+		memcpy(command->domain, name, strlen(name) + 1);
+}
+
+/* "pause [DOMAIN] [timeout=SECONDS]" */
+static void parse_pause(struct cagma_command *command, char **word, int count)
+{
+	static const char key[] = "timeout=";
+	const size_t length = sizeof(key) - 1;
+	uint64_t seconds = 0;
+	int at = 1;
+
+	if (at < count && strncmp(word[at], key, length))
+		name_domain(command, word[at++]);
+	if (at == count || *command->refusal)
+		return;
+	if (at + 1 < count || strncmp(word[at], key, length) ||
+	    !get_number(word[at] + length, 1, CAGMA_PAUSE_MAX_S, &seconds))
+		refuse(command, "\"%.40s\" is no timeout=SECONDS (1 to %u)",
+		       word[count - 1], CAGMA_PAUSE_MAX_S);
+	command->timeout_ns = seconds * CAGMA_NS_PER_S;
+}
+
 static void parse_set(struct cagma_command *command, char **word, int count)
 {
 	if (count < 3)
@@ -92,21 +119,13 @@ static void parse_release(struct cagma_command *command, char **word, int count)
 		command->lease = (uint32_t)lease;
 }
 
-static void name_domain(struct cagma_command *command, const char *name)
-{
-	if (strlen(name) >= sizeof(command->domain))
-		refuse(command, "no domain has such a long name");
-	else
-		memcpy(command->domain, name, strlen(name) + 1);
-}
-
 static const struct verb {
 	const char *name;
 	enum cagma_command_kind kind;
 	bool has_domain;
 	void (*parse)(struct cagma_command *command, char **word, int count);
 } verbs[] = {
-	{ "pause", CAGMA_COMMAND_PAUSE, true, NULL },
+	{ "pause", CAGMA_COMMAND_PAUSE, false, parse_pause },
 	{ "resume", CAGMA_COMMAND_RESUME, true, NULL },
 	{ "set", CAGMA_COMMAND_SET, true, parse_set },
 	{ "reload", CAGMA_COMMAND_RELOAD, false, NULL },
@@ -156,12 +175,37 @@ bool cagma_command_parse(struct cagma_command *command, const char *request)
 static void pause_guests(struct cagma_loop *loop, struct cagma_command *command,
 			 struct cagma_guest *guest, bool pause)
 {
-	if (guest)
-		guest->paused = pause;
-	else
-		loop->paused = pause;
-	cagma_log(LOG_INFO, "%s: %s", pause ? "paused" : "resumed",
-		  guest ? command->domain : "all guests");
+	uint64_t until_ns = command->timeout_ns ?
+			    cagma_now_ns() + command->timeout_ns : 0;
+	char limit[32] = "";
+
+	*(guest ? &guest->paused : &loop->paused) = pause;
+	*(guest ? &guest->paused_until_ns : &loop->paused_until_ns) = until_ns;
+	if (until_ns)
+		snprintf(limit, sizeof(limit), " for %llu s",
+			 (unsigned long long)(command->timeout_ns /
+					      CAGMA_NS_PER_S));
+	cagma_log(LOG_INFO, "%s: %s%s", pause ? "paused" : "resumed",
+		  guest ? guest->name : "all guests", limit);
+}
+
+static void end_pause(bool *paused, uint64_t *until_ns, const char *who,
+		      uint64_t now_ns)
+{
+	if (!*until_ns || now_ns < *until_ns)
+		return;
+	*paused = false;
+	*until_ns = 0;
+	cagma_log(LOG_NOTICE, "resumed: %s, whose pause has ended", who);
+}
+
+void cagma_command_end_pauses(struct cagma_loop *loop, uint64_t now_ns)
+{
+	end_pause(&loop->paused, &loop->paused_until_ns, "all guests", now_ns);
+	for (size_t i = 0; i < loop->guest_count; i++)
+		end_pause(&loop->guests[i]->paused,
+			  &loop->guests[i]->paused_until_ns,
+			  loop->guests[i]->name, now_ns);
 }
 
 static void set_guest(struct cagma_command *command, struct cagma_guest *guest)

@@ -11,6 +11,9 @@
 
 #include "config.h"
 
+/* The longest pause that ends by itself: a day. */
+#define CAGMA_PAUSE_MAX_S	86400
+
 enum cagma_command_kind {
 	CAGMA_COMMAND_NONE,
 	CAGMA_COMMAND_PAUSE,	/* leave a guest, or all, alone */
@@ -27,6 +30,7 @@ struct cagma_command {
 	uint64_t min_pages;		/* SET; 0: as it is */
 	uint64_t max_pages;
 	uint32_t weight;
+	uint64_t timeout_ns;		/* PAUSE; 0: until RESUME */
 	uint64_t pages;			/* RESERVE */
 	uint64_t lease_ns;
 	uint32_t lease;			/* RELEASE's, and RESERVE's answer */
@@ -44,5 +48,8 @@ struct cagma_loop;
 
 /* The loop's call. Owns nothing of the command afterwards but RELOAD's config. */
 void cagma_command_run(struct cagma_loop *loop, struct cagma_command *command);
+
+/* Those whose time is over; the loop's call, now and then. */
+void cagma_command_end_pauses(struct cagma_loop *loop, uint64_t now_ns);
 
 #endif

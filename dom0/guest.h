@@ -36,6 +36,7 @@ struct cagma_guest {
 	uint32_t weight;
 	bool exempt;			/* the file says: change nothing */
 	bool paused;			/* the operator says so, by command */
+	uint64_t paused_until_ns;	/* 0: no end is set */
 	struct cagma_track track;
 	struct cagma_domain_facts facts;
 	bool present;			/* facts are of the latest listing */

@@ -595,6 +595,7 @@ static void tick(struct cagma_loop *loop)
 
 	atomic_fetch_add(&loop->beats, 1);
 	look_at_xenstore(loop, now_ns);
+	cagma_command_end_pauses(loop, now_ns);
 	if (!cagma_pass_refresh(loop))
 		return;
 	refill = is_refill(loop, now_ns);

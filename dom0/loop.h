@@ -41,6 +41,7 @@ struct cagma_loop {
 	bool stop;
 	bool leaving;			/* some link is to be let go */
 	bool paused;			/* by the operator: change nothing */
+	uint64_t paused_until_ns;	/* 0: no end is set */
 	uint64_t start_ns;
 	uint64_t next_pass_ns;
 	uint64_t next_refill_ns;	/* of the guests' tokens */

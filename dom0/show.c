@@ -46,6 +46,21 @@ static void print_guests(struct json_object *s)
 		print_guest(guest);
 }
 
+static void print_pauses(struct json_object *s)
+{
+	struct json_object *guest;
+
+	if (cagma_number(s, "resumes_s"))
+		printf("all guests are paused for another %lld s\n",
+		       cagma_number(s, "resumes_s"));
+	for (size_t i = 0; (guest = cagma_item(s, "guests", i)); i++)
+		if (cagma_number(guest, "resumes_s"))
+			printf("%4lld %-16s is paused for another %lld s\n",
+			       cagma_number(guest, "dom"),
+			       cagma_text(guest, "name"),
+			       cagma_number(guest, "resumes_s"));
+}
+
 static void print_quarantined(struct json_object *s)
 {
 	struct json_object *q;
@@ -96,6 +111,7 @@ void cagma_show_status(struct json_object *s)
 		printf("xenstored is %s: guests are served by their pages alone\n\n",
 		       cagma_text(s, "xenstore"));
 	print_guests(s);
+	print_pauses(s);
 	print_quarantined(s);
 	print_leases(s);
 }

@@ -65,6 +65,7 @@ static void fill_guest(const struct cagma_loop *loop,
 	to->has_pressure = find_pressure(guest, &to->pressure);
 	to->exempt = guest->exempt;
 	to->paused = guest->paused;
+	to->resumes_ns = cagma_less(guest->paused_until_ns, now_ns);
 	memcpy(to->uuid, guest->uuid, sizeof(to->uuid));
 	memcpy(to->name, guest->name, sizeof(to->name));
 }
@@ -104,6 +105,7 @@ void cagma_status_fill(struct cagma_status *status, struct cagma_loop *loop)
 		return;
 	}
 	status->paused = loop->paused;
+	status->resumes_ns = cagma_less(loop->paused_until_ns, now_ns);
 	status->leases = loop->leases;
 	status->xenstore = loop->xenstore;
 	status->policy = loop->config->policy->name;

@@ -26,6 +26,7 @@ struct cagma_status_guest {
 	bool stuck;
 	bool exempt;
 	bool paused;
+	uint64_t resumes_ns;		/* by itself, after that; 0: it doesn't */
 	enum cagma_rank source;		/* the transport that serves it */
 	bool linked[CAGMA_RANKS];	/* that are there, the source included */
 	bool has_pressure;
@@ -66,6 +67,7 @@ struct cagma_status {
 	struct cagma_explanation explanation;
 	struct cagma_command command;	/* carried out first */
 	bool paused;
+	uint64_t resumes_ns;		/* as a guest's */
 	struct cagma_leases leases;
 	int xenstore;			/* enum cagma_xenstore */
 	const char *policy;

@@ -74,6 +74,10 @@ refuses ctl_lease_without_end 2 '^cagmactl: --lease takes 1 to 3600 seconds, not
 	$CAGMACTL reserve --lease=1h 4G
 refuses ctl_lease_for_another_command 2 '^cagmactl: --lease is for reserve$' \
 	$CAGMACTL status --lease 5
+refuses ctl_timeout_of_nothing 2 '^cagmactl: --timeout takes 1 to 86400 seconds, not "0"' \
+	$CAGMACTL pause web --timeout 0
+refuses ctl_timeout_for_another_command 2 '^cagmactl: --timeout is for pause$' \
+	$CAGMACTL resume web --timeout 5
 refuses ctl_reserve_by_position 2 '^cagmactl: reserve takes a size, and --lease SECONDS$' \
 	$CAGMACTL reserve 4G 60
 refuses ctl_no_daemon 1 '^cagmactl: cagmad is not running' \
@@ -235,7 +239,7 @@ cat >"$dir/doors.py" <<-'END'
 	        client = key.fileobj.accept()[0]
 	        request = client.recv(200).decode().strip()
 	        print(key.data, request, flush=True)
-	        client.send(b'{"policy":"%s"}\n' % key.data.encode())
+	        client.send(b'{"policy":"%s","resumes_s":7}\n' % key.data.encode())
 	        client.close()
 END
 python3 "$dir/doors.py" "$dir/doors" >>"$dir/came" &
@@ -244,6 +248,15 @@ tries=0
 until [[ -S $dir/doors/status.sock ]] || ((++tries == 100)); do
 	sleep 0.1
 done
+problem=
+$CAGMACTL --run-dir "$dir/doors" pause web --timeout 60 || problem="pause failed; "
+$CAGMACTL --run-dir "$dir/doors" --timeout 5 pause || problem+="pause of all failed; "
+[[ $($CAGMACTL --run-dir "$dir/doors" status) == *"all guests are paused for another 7 s"* ]] ||
+	problem+="status doesn't say how long; "
+[[ $(<"$dir/came") == $'cagmad pause web timeout=60\ncagmad pause timeout=5\ncagmad status' ]] ||
+	problem+="came: $(<"$dir/came")"
+report test_O8_timeout_of_a_pause_is_passed_on "$problem"
+: >"$dir/came"
 chmod 755 "$dir" "$dir/doors" && chmod 0 "$dir/doors/cagmad.sock" && chmod 666 "$dir/doors/status.sock"
 cp $CAGMACTL "$dir/cagmactl"
 reader=("$dir/cagmactl" --run-dir "$dir/doors")
@@ -251,7 +264,7 @@ reader=("$dir/cagmactl" --run-dir "$dir/doors")
 problem=
 for request in status "explain web"; do
 	# shellcheck disable=SC2086 # two words
-	[[ $("${reader[@]}" --json $request 2>&1) == '{"policy":"status"}' ]] ||
+	[[ $("${reader[@]}" --json $request 2>&1) == '{"policy":"status","resumes_s":7}' ]] ||
 		problem+="$request isn't answered; "
 done
 [[ $(<"$dir/came") == $'status status\nstatus explain web' ]] || problem+="came: $(<"$dir/came")"

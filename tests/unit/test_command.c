@@ -38,6 +38,22 @@ static void test_commands_are_understood(void **state)
 	assert_string_equal(command.refusal, "");
 }
 
+static void test_O8_pause_may_have_a_timeout(void **state)
+{
+	(void)state;
+	assert_true(parse("pause web timeout=60\n"));
+	assert_string_equal(command.refusal, "");
+	assert_string_equal(command.domain, "web");
+	assert_int_equal(command.timeout_ns, 60 * S);
+	assert_true(parse("pause timeout=86400\n"));
+	assert_string_equal(command.refusal, "");
+	assert_string_equal(command.domain, "");
+	assert_int_equal(command.timeout_ns, 86400 * S);
+	assert_true(parse("pause 60\n"));
+	assert_string_equal(command.domain, "60");
+	assert_int_equal(command.timeout_ns, 0);
+}
+
 static void test_what_is_no_command_is_left_to_others(void **state)
 {
 	(void)state;
@@ -58,6 +74,10 @@ static void test_bad_arguments_are_refused(void **state)
 		"reserve 1024\n", "reserve 1024 0\n", "reserve 1024 3601\n",
 		"reserve 1024 60 60\n", "release\n", "release 0\n",
 		"release x\n", "pause web now\n", "reload now\n",
+		"pause web timeout=0\n", "pause web timeout=86401\n",
+		"pause web timeout=1h\n", "pause timeout=\n",
+		"pause web 60\n", "pause web timeout=60 now\n",
+		"pause timeout=60 web\n", "resume web timeout=60\n",
 		"pause 0123456789012345678901234567890123456789012345678901234567890123\n",
 	};
 
@@ -165,6 +185,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_commands_are_understood),
+		cmocka_unit_test(test_O8_pause_may_have_a_timeout),
 		cmocka_unit_test(test_what_is_no_command_is_left_to_others),
 		cmocka_unit_test(test_bad_arguments_are_refused),
 		cmocka_unit_test_setup(test_lease_is_kept_until_it_ends,

@@ -7,6 +7,7 @@
 #include "command.h"
 #include "life.h"
 #include "loop.h"
+#include "status.h"
 #include "store.h"
 #include "sync.h"
 
@@ -795,6 +796,75 @@ static void test_everybody_can_be_paused(void **state)
 	assert_true(served(web)->target_pages < 200 * MIB);
 }
 
+/* A tick late at most. */
+static void test_O8_pause_with_a_timeout_ends_by_itself(void **state)
+{
+	struct fake_guest *web = add_named(5, "web"), *db = add_named(6, "db");
+
+	(void)state;
+	run(2 * S);
+	assert_null(tell("pause web timeout=6\n"));
+	assert_null(tell("pause db\n"));
+	web->used_pages += 100 * MIB;
+	db->used_pages += 100 * MIB;
+	run(5 * S);
+	assert_true(served(web)->paused);
+	assert_int_equal(served(web)->target_pages, 512 * MIB);
+	run(2 * S);
+	assert_false(served(web)->paused);
+	assert_true(served(web)->target_pages >= 600 * MIB);
+	run(5 * S);
+	assert_true(served(db)->paused);
+	assert_int_equal(served(db)->target_pages, 512 * MIB);
+}
+
+/* What was said last is true; all of them, and one, are two things. */
+static void test_O8_last_pause_is_the_one_that_holds(void **state)
+{
+	struct fake_guest *web = add_named(5, "web");
+
+	(void)state;
+	run(2 * S);
+	assert_null(tell("pause timeout=2\n"));
+	assert_null(tell("pause web timeout=6\n"));
+	run(3 * S);
+	assert_false(d.loop.paused);
+	assert_true(served(web)->paused);
+	assert_null(tell("pause web\n"));
+	run(6 * S);
+	assert_true(served(web)->paused);
+	assert_null(tell("pause web timeout=2\n"));
+	assert_null(tell("resume web\n"));
+	assert_null(tell("pause web\n"));
+	run(6 * S);
+	assert_true(served(web)->paused);
+}
+
+static void test_O8_status_says_how_long_a_pause_lasts(void **state)
+{
+	struct fake_guest *web = add_named(5, "web");
+	struct cagma_status *s = calloc(1, sizeof(*s) + sizeof(s->guest[0]));
+
+	(void)state;
+	assert_non_null(s);
+	s->capacity = 1;
+	run(2 * S);
+	assert_null(tell("pause web timeout=60\n"));
+	assert_null(tell("pause timeout=86400\n"));
+	run(2 * S);
+	cagma_status_fill(s, &d.loop);
+	assert_int_equal(s->guest[0].resumes_ns, 58 * S);
+	assert_int_equal(s->resumes_ns, 86398 * S);
+	assert_null(tell("resume web\n"));
+	assert_null(tell("pause\n"));
+	cagma_status_fill(s, &d.loop);
+	assert_int_equal(s->guest[0].resumes_ns, 0);
+	assert_int_equal(s->resumes_ns, 0);
+	assert_true(s->paused);
+	assert_false(served(web)->paused);
+	free(s);
+}
+
 static void test_limits_are_set(void **state)
 {
 	struct fake_guest *web = add(5, 512 * MIB);
@@ -1418,6 +1488,9 @@ int main(void)
 		RUNNING(test_exempt_guest_is_left_alone),
 		RUNNING(test_everybody_can_be_paused),
 		RUNNING(test_paused_guest_is_left_alone),
+		RUNNING(test_O8_pause_with_a_timeout_ends_by_itself),
+		RUNNING(test_O8_last_pause_is_the_one_that_holds),
+		RUNNING(test_O8_status_says_how_long_a_pause_lasts),
 		RUNNING(test_O3_number_is_a_domid_before_it_is_a_name),
 		RUNNING(test_O3_number_without_a_domain_is_a_name),
 		RUNNING(test_K2_late_timer_is_one_pass),

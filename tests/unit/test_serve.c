@@ -342,6 +342,8 @@ static void test_O4_readers_are_told_what_root_is(void **state)
 	assert_tells(&serve.readers, "status\n", "guests");
 	assert_tells(&serve.readers, "explain web\n", "error");
 	assert_tells(&serve.control, "pause\n", "done");
+	assert_tells(&serve.control, "pause timeout=60\n", "done");
+	assert_tells(&serve.readers, "status\n", "resumes_s");
 	assert_tells(&serve.readers, "resume\n", "error");
 	rcu_unregister_thread();
 	__atomic_store_n(&loop_ends, true, __ATOMIC_RELEASE);
