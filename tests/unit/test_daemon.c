@@ -804,17 +804,17 @@ static void test_O8_pause_with_a_timeout_ends_by_itself(void **state)
 
 	(void)state;
 	run(2 * S);
-	assert_null(tell("pause web timeout=60\n"));
+	assert_null(tell("pause web timeout=6\n"));
 	assert_null(tell("pause db\n"));
 	web->used_pages += 100 * MIB;
 	db->used_pages += 100 * MIB;
-	run(59 * S);
+	run(5 * S);
 	assert_true(served(web)->paused);
 	assert_int_equal(served(web)->target_pages, 512 * MIB);
 	run(2 * S);
 	assert_false(served(web)->paused);
 	assert_true(served(web)->target_pages >= 600 * MIB);
-	run(20 * S);
+	run(5 * S);
 	assert_true(served(db)->paused);
 	assert_int_equal(served(db)->target_pages, 512 * MIB);
 }
@@ -826,18 +826,18 @@ static void test_O8_last_pause_is_the_one_that_holds(void **state)
 
 	(void)state;
 	run(2 * S);
-	assert_null(tell("pause timeout=5\n"));
-	assert_null(tell("pause web timeout=20\n"));
-	run(6 * S);
+	assert_null(tell("pause timeout=2\n"));
+	assert_null(tell("pause web timeout=6\n"));
+	run(3 * S);
 	assert_false(d.state.paused);
 	assert_true(served(web)->paused);
 	assert_null(tell("pause web\n"));
-	run(30 * S);
+	run(6 * S);
 	assert_true(served(web)->paused);
-	assert_null(tell("pause web timeout=5\n"));
+	assert_null(tell("pause web timeout=2\n"));
 	assert_null(tell("resume web\n"));
 	assert_null(tell("pause web\n"));
-	run(30 * S);
+	run(6 * S);
 	assert_true(served(web)->paused);
 }
 
@@ -852,10 +852,10 @@ static void test_O8_status_says_how_long_a_pause_lasts(void **state)
 	run(2 * S);
 	assert_null(tell("pause web timeout=60\n"));
 	assert_null(tell("pause timeout=86400\n"));
-	run(10 * S);
+	run(2 * S);
 	cagma_status_fill(s, &d.state);
-	assert_int_equal(s->guest[0].resumes_ns, 50 * S);
-	assert_int_equal(s->resumes_ns, 86390 * S);
+	assert_int_equal(s->guest[0].resumes_ns, 58 * S);
+	assert_int_equal(s->resumes_ns, 86398 * S);
 	assert_null(tell("resume web\n"));
 	assert_null(tell("pause\n"));
 	cagma_status_fill(s, &d.state);
