@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Included by the Makefile.
 # make sim        cagma-sim, the simulator
-# make soak-sim   SOAK_HOSTS random ones, a million: half an hour of processor
+# make soak-sim   SOAK_HOSTS random ones, a million, and as many liars: two hours of processor
 # make bench-policy what the policy's constants are good for (HOSTS, ONLY=NAME,...)
 # make bench-resident what cagmad's memory grows by, with 1,024 and 4,095 guests
 # make bench-storms what emergencies cost the loop: of all guests at once, and for ever
-# make check-sim  every scenario of tests/scenarios, and SIM_RANDOM random ones;
-#                 what is decided in them is recorded and decided again
+# make check-sim  every scenario of tests/scenarios, SIM_RANDOM random ones and
+#                 SIM_LIARS liars; what is decided in them is recorded and decided again
 
 SIM := $(BUILD)/sim
 comma := ,
 SIM_RANDOM ?= 10000
+SIM_LIARS ?= 10000
 SOAK_HOSTS ?= 1000000
 SIM_CFLAGS := -Idom0 -Itests/fake
 # A host of one thread needs no kernel to hear of its own events (bench/sim/events.c).
@@ -59,7 +60,8 @@ $(CHECK)/cagma-sim: $(SIM_SAN_OBJS)
 
 .PHONY: sim check-sim bench-policy bench-resident bench-storms soak-sim
 soak-sim: $(BUILD)/bench/cagma-sim
-	$(Q)tests/sim-soak.sh $< $(SOAK_HOSTS)
+	$(Q)tests/run.sh "tests/sim-soak.sh $< --random $(SOAK_HOSTS)" \
+		"tests/sim-soak.sh $< --liar $(SOAK_HOSTS)"
 bench-policy: $(BUILD)/bench/cagma-sim
 	$(Q)LIBS="$(shell pkg-config --libs liburcu json-c libconfig)" \
 		$(PYTHON) bench/sim/sweep.py $< $(SIM) $(CC) \
@@ -79,5 +81,6 @@ check-sim: $(BUILD)/bench/cagma-sim $(CHECK)/cagma-sim $(BUILD)/bench/resident \
 		"$(BUILD)/bench/cagma-sim $(LARGE_SCENARIOS)" \
 		"$(BUILD)/bench/resident" "$(BUILD)/bench/storms" \
 		"$(BUILD)/bench/cagma-sim --random $(SIM_RANDOM)" \
+		"$(BUILD)/bench/cagma-sim --liar $(SIM_LIARS)" \
 		"tests/replay.sh $(BUILD)/bench/cagma-sim $(SCENARIOS)" \
 		"tests/sim-mutants.sh $(SIM) $(CC) $(filter-out -MMD -MP,$(BASE)) $(DOM0_CFLAGS) $(SIM_CFLAGS) -O1 $(SIM_LDFLAGS)"

@@ -15,10 +15,9 @@
 #define PERIODS		3
 /*
  * The most by which a neighbour may be worse off than beside one that claims for ever:
- * half as much again, and what anybody may lack of its CMA when it claims again, for
- * which others yield before they can know that it is in vain (cma_floor_mib).
+ * half as much again, and a few of the steps in which a balloon moves.
  */
-#define SLACK_MIB	48
+#define SLACK_MIB	16
 /* Gains of less than release_mib add up before they count: some turns, for each liar. */
 #define TURNS_MAX	3
 
