@@ -80,8 +80,8 @@ static void close_it(struct cagma_link *link)
 	int err = g->page ? cagma_grants_unmap(g->grants, g->page) : 0;
 
 	if (err)
-		cagma_log(LOG_ERR, "the page of domain %u cannot be unmapped: %s",
-			  link->domid, strerror(-err));
+		cagma_log_guest(LOG_ERR, "the page of domain %u cannot be unmapped: %s",
+				link->domid, strerror(-err));
 	cagma_channel_close(g->channel);
 	free(g);
 }

@@ -73,8 +73,8 @@ void cagma_session_look_at_offset(struct cagma_state *state, struct cagma_guest 
 				     now_ns - offset->logged_ns < SAY_AGAIN_NS))
 		return;
 	offset->logged_ns = now_ns;
-	cagma_log(LOG_WARNING, "%s: Xen counts %lld MiB that neither its balloon nor memory/videoram explains (" CAGMA_UNEXPLAINED ")",
-		  guest->name, (long long)mib);
+	cagma_log_guest(LOG_WARNING, "%s: Xen counts %lld MiB that neither its balloon nor memory/videoram explains (" CAGMA_UNEXPLAINED ")",
+			guest->name, (long long)mib);
 }
 
 /* Orders to the source, the first since it is that. */

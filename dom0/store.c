@@ -146,9 +146,9 @@ static void tell(struct seen *seen, enum cagma_rank rank, uint64_t now_ns,
 			 " (%" PRIu32 " lines of it were left out)",
 			 seen->unlogged);
 	seen->unlogged = 0;
-	cagma_log(priority, "%s (domain %u) is %s%s%s [%s]%s", seen->name,
-		  seen->domid, what, *reason ? ": " : "", reason,
-		  cagma_transport_name(rank), left_out);
+	cagma_log_guest(priority, "%s (domain %u) is %s%s%s [%s]%s", seen->name,
+			seen->domid, what, *reason ? ": " : "", reason,
+			cagma_transport_name(rank), left_out);
 }
 
 /* ---- attaching ---- */

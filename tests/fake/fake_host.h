@@ -16,6 +16,7 @@ void fake_host_reset(void);
 void fake_clock_advance(uint64_t ns);
 
 unsigned int fake_log_lines(void);
+unsigned int fake_log_guest_lines(void);	/* of them, what guests cause */
 
 /* The newest line; "" if there is none. */
 const char *fake_log_last(void);

@@ -250,7 +250,7 @@ static bool is_plain(const char *text)
 	return true;
 }
 
-void cagma_log(int priority, const char *format, ...)
+void cagma_log_guest(int priority, const char *format, ...)
 {
 	char line[256];
 	va_list args;
