@@ -74,7 +74,7 @@ PACKAGES_CODEGEN := gcc-aarch64-linux-gnu libc6-dev-arm64-cross \
 	python3-unicorn python3-pyelftools
 
 # Everything of the daemon but main.c; tests link it with a fake xen.c.
-CORE := actuate answer baseline clients clock command config daemon debt \
+CORE := actuate advice answer baseline clients clock command config daemon debt \
 	entitle feed fields foreign granted histogram instance invariant journal \
 	lease lie log loop meminfo notify offer offset options pass policy reader record \
 	requests serve session state status store trace track transport vchan

@@ -128,6 +128,7 @@ static struct json_object *guest_json(const struct cagma_status_guest *g)
 	add(o, "cma_kib", cagma_pages_to_kib(g->cma_pages));
 	add(o, "min_kib", cagma_pages_to_kib(g->min_pages));
 	add(o, "max_kib", cagma_pages_to_kib(g->max_pages));
+	add(o, "swapped_kib", cagma_pages_to_kib(g->swapped_pages));
 	add(o, "swap_in_pages", g->swap_in_pages);
 	add(o, "swap_out_pages", g->swap_out_pages);
 	add_pressure(o, g->has_pressure, &g->pressure);

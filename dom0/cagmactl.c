@@ -26,6 +26,15 @@ static void print_nothing(struct json_object *answer)
 	(void)answer;
 }
 
+/* What is odd about settings that were taken all the same. */
+static void print_advice(struct json_object *answer)
+{
+	struct json_object *o;
+
+	for (size_t i = 0; (o = cagma_item(answer, "advice", i)); i++)
+		fprintf(stderr, "warning: %s\n", json_object_get_string(o));
+}
+
 struct call {
 	const char *run_dir;
 	bool as_json;
@@ -79,7 +88,10 @@ static int top(const struct call *call)
 static int doctor(const struct call *call)
 {
 	struct json_object *s = cagma_ask(call->run_dir, "status\n");
-	struct json_object *all = cagma_doctor_look(s, XL_CONF, call->run_dir);
+	struct json_object *advice = s ? cagma_ask(call->run_dir, "advice\n") :
+					 NULL;
+	struct json_object *all = cagma_doctor_look(s, advice, XL_CONF,
+						    call->run_dir);
 	bool complaints = cagma_number(all, "complaints");
 
 	if (call->as_json)
@@ -87,6 +99,7 @@ static int doctor(const struct call *call)
 	else
 		cagma_doctor_print(all);
 	json_object_put(all);
+	json_object_put(advice);
 	json_object_put(s);
 	return complaints || fflush(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
@@ -116,7 +129,7 @@ static const struct command commands[] = {
 	  NULL },
 	{ "set", NULL, 2, 4, "a domain and min=MIB, max=MIB, weight=N",
 	  print_nothing, NULL },
-	{ "reload", NULL, 0, 0, "no argument", print_nothing, NULL },
+	{ "reload", NULL, 0, 0, "no argument", print_advice, NULL },
 	{ "reserve", NULL, 1, 1, "a size, and --lease SECONDS", NULL, reserve },
 	{ "release", NULL, 1, 1, "the number of a lease", print_nothing,
 	  NULL },

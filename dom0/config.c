@@ -247,9 +247,6 @@ static bool read_guest_setting(const struct error *e, const config_setting_t *s,
 	return true;
 }
 
-/* The name that xl gives it. */
-#define DOM0_NAME	"Domain-0"
-
 static bool read_guest(const struct error *e, const config_setting_t *s,
 		       struct cagma_guest_config *guest)
 {
@@ -265,7 +262,7 @@ static bool read_guest(const struct error *e, const config_setting_t *s,
 	if (guest->name[0] && !is_none(guest->uuid))
 		return fail(e, s, "this guest has a name and a uuid: one is "
 			    "enough");
-	if (!strcmp(guest->name, DOM0_NAME) && !guest->min_pages &&
+	if (!strcmp(guest->name, CAGMA_DOM0_NAME) && !guest->min_pages &&
 	    !guest->exempt)
 		return fail(e, s, "dom0 needs a min_mib of its own, to live on");
 	if (guest->max_pages && guest->min_pages > guest->max_pages)
@@ -451,7 +448,7 @@ cagma_config_guest(const struct cagma_config *config, const char *name,
 bool cagma_config_manages_dom0(const struct cagma_config *config)
 {
 	static const uint8_t none[CAGMA_UUID_BYTES];
-	const struct cagma_guest_config *own = find_own(config, DOM0_NAME, none);
+	const struct cagma_guest_config *own = find_own(config, CAGMA_DOM0_NAME, none);
 
 	return own && own->min_pages && !own->exempt;
 }

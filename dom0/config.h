@@ -10,6 +10,9 @@
 #include "guest.h"
 #include "policy.h"
 
+/* The name that xl gives dom0. */
+#define CAGMA_DOM0_NAME	"Domain-0"
+
 /* Of one guest, which is named by its name or by its UUID. */
 struct cagma_guest_config {
 	char name[CAGMA_NAME_BYTES];	/* empty: by UUID */

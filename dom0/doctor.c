@@ -224,7 +224,17 @@ static void look_at_guests(struct json_object *s)
 		approve("nothing is wrong with any guest");
 }
 
+/* From advice.c of the daemon, which knows the settings. */
+static void pass_on(struct json_object *advice)
+{
+	struct json_object *o;
+
+	for (size_t i = 0; (o = cagma_item(advice, "advice", i)); i++)
+		complain("%s", json_object_get_string(o));
+}
+
 struct json_object *cagma_doctor_look(struct json_object *status,
+				      struct json_object *advice,
 				      const char *xl_conf, const char *run_dir)
 {
 	struct json_object *all = json_object_new_object();
@@ -238,6 +248,7 @@ struct json_object *cagma_doctor_look(struct json_object *status,
 	if (status) {
 		look_at_daemon(status);
 		look_at_guests(status);
+		pass_on(advice);
 	} else {
 		complain("cagmad doesn't run");
 	}

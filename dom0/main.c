@@ -14,6 +14,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "advice.h"
 #include "clock.h"
 #include "config.h"
 #include "daemon.h"
@@ -236,12 +237,24 @@ static void stop(struct cagmad *d)
 	cagma_xen_close(d->xen);
 }
 
+static void advise(const struct cagma_config *config)
+{
+	struct json_object *advice = cagma_advice_settings(config);
+
+	for (size_t i = 0; i < json_object_array_length(advice); i++)
+		cagma_log(LOG_WARNING, "warning: %s", json_object_get_string(
+				  json_object_array_get_idx(advice, i)));
+	json_object_put(advice);
+}
+
 static int run(const struct cagma_options *options)
 {
 	static struct cagmad d;
 	int err, lock_fd;
 
 	err = read_config(&d.config, options);
+	if (!err)
+		advise(&d.config);
 	if (err || options->check_config)
 		return err;
 	if (geteuid()) {

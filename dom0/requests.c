@@ -3,6 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <urcu.h>
+
+#include "advice.h"
 #include "answer.h"
 #include "command.h"
 #include "requests.h"
@@ -88,6 +91,35 @@ static char *tell_status(struct cagma_requests *r)
 	return line;
 }
 
+/* NULL without memory, or if the daemon ends. */
+static struct json_object *look_for_advice(struct cagma_requests *r)
+{
+	const struct cagma_config *config = r->state->config;
+	struct cagma_status *status = ask(r);
+	struct json_object *advice;
+
+	if (!status)
+		return NULL;
+	advice = cagma_advice_settings(config);
+	rcu_read_lock();
+	cagma_advice_host(advice, config, status,
+			  cagma_store_quarantine(r->store));
+	rcu_read_unlock();
+	free(status);
+	return advice;
+}
+
+static char *tell_advice(struct cagma_requests *r)
+{
+	struct json_object *o, *advice = look_for_advice(r);
+
+	if (!advice)
+		return strdup(NO_ANSWER);
+	o = json_object_new_object();
+	json_object_object_add(o, "advice", advice);
+	return line_of(o);
+}
+
 static char *explain(struct cagma_requests *r, const char *wanted)
 {
 	struct cagma_status *status = new_question(0);
@@ -153,7 +185,7 @@ static char *carry_out(struct cagma_requests *r,
 	struct cagma_status *status = new_question(0);
 	struct cagma_config *config = NULL;
 	struct cagma_command *c;
-	char *line;
+	struct json_object *o;
 
 	if (!status)
 		return strdup(NO_ANSWER);
@@ -170,9 +202,11 @@ static char *carry_out(struct cagma_requests *r,
 	}
 	if (config)
 		retire(r, status->command.config, config);
-	line = line_of(cagma_answer_command(&status->command));
+	o = cagma_answer_command(&status->command);
 	free(status);
-	return line;
+	if (config)
+		json_object_object_add(o, "advice", look_for_advice(r));
+	return line_of(o);
 }
 
 /* "explain NAME\n" becomes NAME; NULL if it is something else. */
@@ -198,6 +232,8 @@ static char *tell(struct cagma_requests *r, char *request)
 
 	if (!strcmp(request, "status\n"))
 		return tell_status(r);
+	if (!strcmp(request, "advice\n"))
+		return tell_advice(r);
 	wanted = explained(request);
 	return wanted ? explain(r, wanted) : NULL;
 }

@@ -51,6 +51,7 @@ static void fill_guest(const struct cagma_state *state,
 		.cma_pages = guest->cma_pages,
 		.min_pages = guest->min_pages,
 		.max_pages = guest->max_pages,
+		.swapped_pages = cagma_track_swapped(&guest->track),
 		.swap_in_pages = last->swap_in_pages,
 		.swap_out_pages = last->swap_out_pages,
 		.emergencies = guest->emergencies,
@@ -107,10 +108,13 @@ static void count_domains(const struct cagma_state *state,
 	status->beyond = state->beyond;
 	status->unattached = domains_beside(state);
 	status->dying = status->shut_down = 0;
+	status->dom0_pages = 0;
 	status->claimed_pages = 0;
 	for (size_t i = 0; i < state->domain_count; i++) {
 		const struct cagma_domain_facts *domain = &state->domains[i];
 
+		if (!domain->domid)
+			status->dom0_pages = domain->alloc_pages;
 		status->dying += domain->dying;
 		status->shut_down += domain->shut_down && !domain->dying;
 		status->claimed_pages += domain->dying ? 0 :

@@ -43,6 +43,7 @@ struct cagma_status_guest {
 	uint64_t cma_pages;
 	uint64_t min_pages;
 	uint64_t max_pages;
+	uint64_t swapped_pages;		/* in swap now */
 	uint64_t swap_in_pages;
 	uint64_t swap_out_pages;
 	uint64_t emergencies;
@@ -85,6 +86,7 @@ struct cagma_status {
 	uint64_t answered;
 	uint64_t target_changes;
 	uint64_t invariant_violations;
+	uint64_t dom0_pages;		/* what dom0 has */
 	size_t unattached;		/* domains beside them and dom0 */
 	size_t dying;			/* domains that take nothing any more */
 	size_t shut_down;		/* that don't run, and may resume */

@@ -36,6 +36,10 @@ check_config() {
 }
 
 refuses unknown_option 2 "unrecognized option '--no-such'" $CAGMAD --no-such
+said=$($CAGMAD --check-config --config "$(config advice 'guests = ( { name = "dom0"; min_mib = 524288; } );')" 2>&1)
+problem=
+[[ $said == *"Domain-0"*"512 GiB"* ]] || problem="it said: $said"
+report test_O7_check_config_says_what_is_odd "$problem"
 refuses extra_argument 2 '^cagmad: unexpected argument "now"$' $CAGMAD now
 refuses unknown_policy 2 '^cagmad: no policy "nice"; there are cagma\|periodic\|proportional\|cagma2017\|static$' \
 	$CAGMAD --policy nice

@@ -127,7 +127,7 @@ static void test_missing_daemon_is_a_trouble(void **state)
 	look_at_preemption(PREEMPT);
 	of_the_host = complaints;
 	json_object_put(findings);
-	all = cagma_doctor_look(NULL, path, "/nonexistent");
+	all = cagma_doctor_look(NULL, NULL, path, "/nonexistent");
 	assert_int_equal(cagma_number(all, "complaints"), of_the_host + 1);
 	assert_true(cagma_count(all, "findings") > (size_t)of_the_host);
 	findings = NULL;

@@ -341,6 +341,7 @@ static void test_O4_readers_are_told_what_root_is(void **state)
 	rcu_register_thread();
 	assert_tells(&serve.control, "status\n", "guests");
 	assert_tells(&serve.readers, "status\n", "guests");
+	assert_tells(&serve.readers, "advice\n", "advice");
 	assert_tells(&serve.readers, "explain web\n", "error");
 	assert_tells(&serve.control, "pause\n", "done");
 	assert_tells(&serve.control, "pause timeout=60\n", "done");
