@@ -69,6 +69,12 @@ mutant everybody_is_inflated $policy 's/if (decision->memory.grown)/if (1)/'
 mutant nobody_is_capped $policy "$(early cagma_cap 'return;')"
 mutant slow_payers_pay_at_once $policy 's/cagma_min(owed(&guests\[i\]),/cagma_max(owed(\&guests[i]), 0 */; s/|| owed(guest) > guest->quick_pages/|| 0/'
 mutant nobody_waits $policy "$(early waits 'return false;')"
+mutant yields_for_growth_to_come $policy "$(early worth_yielding 'if (!waits(host, guest)) return due(decision);')"
+mutant growth_is_sure $entitle "$(early cagma_sure 'return cma_of(tuning, guest, guest->growth_pages);')"
+mutant traffic_beside_plenty_is_urgent $entitle "$(early cagma_sure 'return cma_of(tuning, guest, 0);')"
+mutant what_was_taken_was_in_vain $policy "$(early note_taken 'return;')"
+mutant what_comes_too_late_is_free $policy "$(early gain_of 'return m->most_pages - m->before_pages;')"
+mutant what_came_back_is_asked_for_again $policy '/static uint64_t incoming/,/^}/s/cagma_less(guests\[i\].limit_pages,/cagma_less(0,/'
 mutant nobody_is_elastic $entitle "$(early cagma_is_elastic 'return false;')"
 mutant stuck_is_in_the_pool $entitle 's/g->stuck ?/0 ?/'
 mutant entitled_to_all $entitle 's/if (wishes <= pool)/if (1)/'
