@@ -36,7 +36,7 @@ ends() {
 	(($4 == $2)) || problem="status $4 instead of $2; "
 	tail -n 1 "$dir/said" | grep -Eq "$3" ||
 		problem+="it said: $(tail -n 1 "$dir/said"); "
-	poll 5 qemu_is_gone || problem+="QEMU is still there"
+	poll 60 qemu_is_gone || problem+="QEMU is still there"
 	report "$1" "$problem"
 }
 

@@ -16,7 +16,7 @@ out=build/coverage
 run() {
 	local log
 	log=$out/$(basename "$1").log
-	LLVM_PROFILE_FILE=${log%.log}.raw timeout 300 "$1" >"$log" 2>&1 ||
+	LLVM_PROFILE_FILE=${log%.log}.raw timeout 1200 "$1" >"$log" 2>&1 ||
 		report "$(basename "$1")" "status $?; see $log"
 }
 

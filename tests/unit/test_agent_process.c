@@ -15,6 +15,8 @@
 #include "../../domU/process.h"
 #include "unit.h"
 
+#define PATIENCE_MS	(UNIT_PATIENCE_S * 1000)
+
 static bool is_readable(int fd, int ms)
 {
 	struct pollfd poll_fd = { fd, POLLIN, 0 };
@@ -33,7 +35,7 @@ static int end_politely(void)
 	if (is_readable(fd, 0))
 		return 2;
 	kill(getpid(), SIGTERM);
-	return is_readable(fd, 1000) ? 0 : 3;
+	return is_readable(fd, PATIENCE_MS) ? 0 : 3;
 }
 
 /* As if xenstore hung: nobody looks at the descriptor. */
@@ -42,7 +44,7 @@ static int hang(void)
 	if (cagma_process_signals() < 0)
 		return 1;
 	kill(getpid(), SIGTERM);
-	sleep(20);
+	sleep(UNIT_PATIENCE_S);
 	return 2;
 }
 
@@ -67,7 +69,7 @@ static int ask_twice(void)
 		return 1;
 	kill(getpid(), SIGUSR1);
 	kill(getpid(), SIGUSR1);
-	if (!is_readable(fd, 1000))
+	if (!is_readable(fd, PATIENCE_MS))
 		return 2;
 	if (read(fd, &requests, sizeof(requests)) < 0 || requests != 2)
 		return 3;

@@ -55,22 +55,14 @@ static bool is_whole(const struct cagma_record *record)
 	return !memcmp(record, &expected, sizeof(expected));
 }
 
-static time_t now_s(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
-}
-
 static void *writer(void *id)
 {
 	const uint32_t me = (uint32_t)(uintptr_t)id;
-	const time_t end_s = now_s() + SECONDS_MAX;
+	const int64_t end_s = unit_now_s() + SECONDS_MAX;
 	struct cagma_record record = { 0 };
 
 	for (uint64_t n = 0; n < RECORDS; n++) {
-		if (n >= RECORDS_MIN && !(n % 256) && now_s() > end_s)
+		if (n >= RECORDS_MIN && !(n % 256) && unit_now_s() > end_s)
 			break;
 		make_record(&record, me, n);
 		test.tried++;

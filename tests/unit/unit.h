@@ -5,8 +5,10 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -16,6 +18,25 @@
 #define GIB		(1024 * MIB)
 #define MS		UINT64_C(1000000)	/* in ns */
 #define S		(1000 * MS)
+
+/*
+ * What another thread or process has to do is waited for, however busy the machine
+ * is, and not for ever: what isn't seen in so long won't be.
+ */
+#define UNIT_PATIENCE_S	120
+
+static inline int64_t unit_now_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
+
+static inline bool unit_is_late(int64_t start_s)
+{
+	return unit_now_s() - start_s > UNIT_PATIENCE_S;
+}
 
 /* xorshift64*: the same numbers on every machine; *state is never 0. */
 static inline uint64_t unit_random(uint64_t *state)
