@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # make            build the daemon, its tool, the workloads
 # make check      unit tests: no Xen, no root, no network
+# make check-busy  the same TIMES times (30) beside four busy loops per processor
 # make test       all tests, real Xen under QEMU included
 # make demo       the main job on real Xen under QEMU, with a report
 # make images     what the QEMU runner boots
@@ -82,7 +83,7 @@ XEN_LIBS := -lxenctrl -lxencall -lxengnttab -lxenevtchn -lxenstore -lxenvchan -l
 
 CORE_OBJS := $(CORE:%=$(BUILD)/obj/dom0/%.o)
 
-.PHONY: all check check-unit test test-dkms test-newest test-xen test-install systemd-image test-matrix test-cycles test-debug suites bench-latency bench-scale bench-pass bench-attacks bench-guest bench-growth bench-creates demo images base module lint model install install-guest install-dkms clean
+.PHONY: all check check-unit check-busy test test-dkms test-newest test-xen test-install systemd-image test-matrix test-cycles test-debug suites bench-latency bench-scale bench-pass bench-attacks bench-guest bench-growth bench-creates demo images base module lint model install install-guest install-dkms clean
 
 # The guest's agent; it has the daemon's clock, its lock and its notifications.
 AGENT := agent balloon channel event link print proc process
@@ -317,6 +318,11 @@ check: all sim
 	$(Q)tests/run.sh "$(MAKE) --no-print-directory check-unit" \
 		"$(MAKE) --no-print-directory check-sim" tests/cli.sh \
 		tests/test_report.py tests/test_paper.py tests/test_latency.py tests/codegen/test_codegen.py
+
+# A test may need time, but no luck.
+TIMES ?= 30
+check-busy: all sim $(UNIT_TESTS) $(MUTANTS) $(TSAN)
+	$(Q)tests/busy.sh $(TIMES) "$(MAKE) --no-print-directory check"
 
 -include $(wildcard $(CHECK)/*/*.d $(CHECK)/*/*/*.d)
 
