@@ -200,7 +200,7 @@ HOST_TOOLS := $(BUILD)/tests/host $(BUILD)/tests/refuse.so
 $(BUILD)/tests/host: $(BUILD)/obj/tests/hostile/host.o
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
-	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lxenevtchn
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lxenctrl -lxenevtchn
 
 $(BUILD)/tests/refuse.so: tests/hostile/refuse.c | packages-build
 	@mkdir -p $(@D)
@@ -235,11 +235,19 @@ $(PIN): $(BUILD)/obj/tests/hostile/pin.o
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(CFLAGS) -static -o $@ $^
 
+# A guest that lends a page, and one that doesn't give it back.
+LEND := $(BUILD)/guest/usr/bin/lend
+
+$(LEND): $(BUILD)/obj/tests/hostile/lend.o
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lxengnttab
+
 module: base
 	$(Q)$(MAKE) --no-print-directory $(MODULE)
 
 images: base all
-	$(Q)$(MAKE) --no-print-directory $(MODULE) $(HOSTILE) $(SERVER) $(GUEST_PROGRAMS)
+	$(Q)$(MAKE) --no-print-directory $(MODULE) $(HOSTILE) $(SERVER) $(LEND) $(GUEST_PROGRAMS)
 	$(Q)mkimage/images.sh guest
 
 # Other Debian suites: their kernels, and one's Xen. Their own compilers build what
@@ -337,8 +345,8 @@ test-install: packages-run systemd-image
 	$(Q)tests/run.sh "tests/xen/run.sh install"
 
 test-xen: packages-run suites systemd-image $(ATTACK) $(HOST_TOOLS) $(BUILD)/bench/cagma-sim \
-		$(KEXEC) $(PIN) $(BUILD)/guest/usr/bin/collector-test
-	$(Q)$(MAKE) --no-print-directory $(COLLECTOR) $(BUILD)/tests/kernel.tar
+		$(KEXEC) $(PIN) $(BUILD)/guest/usr/bin/collector-test $(BUILD)/bench/echo
+	$(Q)$(MAKE) --no-print-directory $(COLLECTOR) $(REACTION) $(BUILD)/tests/kernel.tar
 	$(Q)mkimage/images.sh guest
 	$(Q)tests/run.sh tests/hooks.sh tests/runner.sh tests/xen/run.sh
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # run.sh [SCENARIO...]: each SCENARIO is a boot of real Xen that runs a script in
-# dom0: dom0, hostile, agent, allocator, crash, swap, collector, lifecycle, cycles, install,
+# dom0: dom0, hostile, agent, allocator, crash, swap, facts, collector, lifecycle, cycles, install,
 # matrix-HOST-KIND, matrix-few; "matrix" is all of the matrix, with a table. Reads the kernel logs, and
 # prints one line per test and the sum. Without arguments: the scenarios of `make test`.
 
@@ -46,6 +46,16 @@ boot_agent() {
 boot_collector() {
 	boot "$1" --guest collector,memory=128,maxmem=128,extra=cagma=off \
 		--host-memory 1024 --dom0-memory 512
+}
+
+# More than "big" and the others need together, until "lender" is there.
+boot_facts() {
+	boot "$1" --guest pv,memory=160,maxmem=448,swap=256 \
+		--guest lender,memory=384,maxmem=384 \
+		--guest borrower,memory=128,maxmem=128,extra=cagma=off \
+		--guest big,memory=1024,maxmem=1024,extra=cagma=off \
+		--host-memory 2496 --dom0-memory 512 --dom0-extra preempt=full \
+		--in "$project/build/tests/host" --in "$project/build/bench/echo"
 }
 
 boot_lifecycle() {
@@ -235,7 +245,7 @@ count_from() {
 }
 
 readonly LANES=2
-readonly SCENARIOS=(dom0 lifecycle hostile allocator install crash agent swap matrix-few collector)
+readonly SCENARIOS=(dom0 lifecycle hostile allocator install crash agent swap matrix-few facts collector)
 
 (($#)) || set -- "${SCENARIOS[@]}"
 [[ $1 != matrix ]] || set -- "${MATRIX[@]}"
