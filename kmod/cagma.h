@@ -140,7 +140,7 @@ int cagma_balloon_settle(void);
 unsigned long cagma_balloon_pages(void);
 unsigned long cagma_balloon_target_pages(void);
 unsigned long cagma_balloon_incoming_pages(void);
-bool cagma_mail_poll(void);
+void cagma_balloon_set_target(u64 pages);
 
 /* hotplug.c: undone by cagma_hotplug_exit(), and then cagma_hotplug_restore(). */
 int cagma_hotplug_init(void);

@@ -18,6 +18,7 @@
 
 #include "cagma.h"
 #include "compat.h"
+#include "mail.h"
 
 #define DOM0	0
 
