@@ -4,6 +4,7 @@
  * with a sample. Called from the sampler and from the event handler.
  */
 #include <linux/ktime.h>
+#include <xen/events.h>
 
 #include "cagma.h"
 #include "mail.h"
@@ -62,19 +63,17 @@ static bool fetch(void)
 	return true;
 }
 
-/* Caller holds cagma.lock. The daemon is gone; the sampler offers anew. */
-static bool detach(void)
+void cagma_mail_detach(void)
 {
 	WRITE_ONCE(cagma.attached, false);
 	cagma.event_open = false;
 	cagma.offered = false;
-	return true;
 }
 
 /*
  * Looks for a mail that was not seen yet and applies it. A mail that is being
  * written is left for the event that follows it, or for the sampler. Returns
- * whether there was anything new. Called from the event handler as well.
+ * whether there was anything new.
  */
 bool cagma_mail_poll(void)
 {
@@ -82,10 +81,21 @@ bool cagma_mail_poll(void)
 	bool news = false;
 
 	raw_spin_lock_irqsave(&cagma.lock, flags);
-	if (cagma.offered && cagma_dom0_is_alive(cagma.link.page))
+	if (cagma.offered && cagma_dom0_is_alive(cagma.link.page)) {
 		news = fetch();
-	else if (cagma.attached)
-		news = detach();
+	} else if (cagma.attached) {
+		cagma_mail_detach();
+		news = true;
+	}
 	raw_spin_unlock_irqrestore(&cagma.lock, flags);
 	return news;
+}
+
+/* An event without news is spurious: Xen's back-off then bounds a storm. */
+irqreturn_t cagma_mail_on_event(int irq, void *data)
+{
+	bool news = cagma_mail_poll();
+
+	xen_irq_lateeoi(irq, news ? 0 : XEN_EOI_FLAG_SPURIOUS);
+	return IRQ_HANDLED;
 }
