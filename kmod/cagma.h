@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The guest module: all its state, and the calls between its files. */
+/*
+ * The guest module: all its state, and the calls between its files, but mail.h's. The
+ * order of reading is in Kbuild.
+ */
 #ifndef CAGMA_KMOD_H
 #define CAGMA_KMOD_H
 
