@@ -315,7 +315,7 @@ check-unit: $(UNIT_TESTS) $(MUTANTS) $(TSAN)
 
 check: all sim
 	$(Q)tests/run.sh "$(MAKE) --no-print-directory check-unit" \
-		"$(MAKE) --no-print-directory check-sim" tests/cli.sh \
+		"$(MAKE) --no-print-directory check-sim" tests/cli.sh tests/test_layers.py \
 		tests/test_report.py tests/test_paper.py tests/test_latency.py tests/codegen/test_codegen.py
 
 -include $(wildcard $(CHECK)/*/*.d $(CHECK)/*/*/*.d)
