@@ -324,7 +324,7 @@ check-unit: $(UNIT_TESTS) $(MUTANTS) $(TSAN)
 
 check: all sim
 	$(Q)tests/run.sh "$(MAKE) --no-print-directory check-unit" \
-		"$(MAKE) --no-print-directory check-sim" tests/cli.sh \
+		"$(MAKE) --no-print-directory check-sim" tests/cli.sh tests/test_layers.py \
 		tests/test_report.py tests/test_paper.py tests/test_latency.py tests/codegen/test_codegen.py
 
 # A test may need time, but no luck.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dom0's mail becomes the stock balloon driver's target.
+ * The stock balloon driver: what it has, and what it is to have.
  *
  * dom0 counts pages as memory/target in xenstore does. In a PVH or HVM guest
  * the balloon driver's own count is lower by a constant, which the driver
@@ -8,7 +8,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/ktime.h>
+#include <linux/mm.h>
 #include <xen/balloon.h>
 #include <xen/xen.h>
 #include <xen/xenbus.h>
@@ -93,7 +93,8 @@ int cagma_balloon_settle(void)
 	return 0;
 }
 
-static void set_target(u64 pages)
+/* To what dom0 has ordered, within the range. Caller holds cagma.lock. */
+void cagma_balloon_set_target(u64 pages)
 {
 	u64 wanted = pages;
 
@@ -107,86 +108,4 @@ static void set_target(u64 pages)
 	cagma.skew = 0;
 	if (pages != cagma_balloon_target_pages())
 		balloon_set_new_target(pages - cagma.offset_pages);
-}
-
-/* Caller holds cagma.lock. Returns whether the mail's emergency is closed. */
-static void close_event(const struct cagma_mail *mail)
-{
-	if (!cagma.event_open || mail->answered_event != cagma.event)
-		return;
-	cagma.event_open = false;
-	if (mail->flags & CAGMA_MAIL_DENIED) {
-		WRITE_ONCE(cagma.denied_event, cagma.event);
-		return;
-	}
-	cagma.reaction_event = cagma.event;
-	cagma.reaction_ns = ktime_get_mono_fast_ns() - cagma.raised_ns;
-}
-
-/* Caller holds cagma.lock. */
-static void accept(const struct cagma_mail *mail)
-{
-	if (mail->flags & ~CAGMA_MAIL_FLAGS_KNOWN) {
-		cagma.sample_flags |= CAGMA_SAMPLE_REFUSED;
-		cagma_stats.refused++;
-		cagma_publish_locked(CAGMA_REASON_PERIODIC);
-		return;
-	}
-	cagma.sample_flags &= ~CAGMA_SAMPLE_REFUSED;
-	WRITE_ONCE(cagma.threshold_pages, mail->threshold_pages);
-	if (!cagma.attached)
-		cagma_stats.attachments++;
-	WRITE_ONCE(cagma.attached, true);
-	set_target(mail->target_pages);
-	close_event(mail);
-	cagma_stats.applied++;
-	cagma_publish_locked(CAGMA_REASON_APPLIED);
-}
-
-/*
- * Caller holds cagma.lock, and dom0 was alive a moment ago. It must still be
- * so after the mail was read: the daemon may have died in between, and the
- * mail be that of its successor, which has not announced itself yet. Returns
- * whether a new mail was accepted.
- */
-static bool fetch(void)
-{
-	struct cagma_mail mail;
-	u32 seq;
-
-	if (cagma_mail_read(cagma.link.page, &seq, &mail) || !seq ||
-	    seq == cagma.mail_seq || mail.epoch != cagma.epoch ||
-	    !cagma_dom0_is_alive(cagma.link.page))
-		return false;
-	cagma.mail_seq = seq;
-	accept(&mail);
-	return true;
-}
-
-/* Caller holds cagma.lock. The daemon is gone; the sampler offers anew. */
-static bool detach(void)
-{
-	WRITE_ONCE(cagma.attached, false);
-	cagma.event_open = false;
-	cagma.offered = false;
-	return true;
-}
-
-/*
- * Looks for a mail that was not seen yet and applies it. A mail that is being
- * written is left for the event that follows it, or for the sampler. Returns
- * whether there was anything new. Called from the event handler as well.
- */
-bool cagma_mail_poll(void)
-{
-	unsigned long flags;
-	bool news = false;
-
-	raw_spin_lock_irqsave(&cagma.lock, flags);
-	if (cagma.offered && cagma_dom0_is_alive(cagma.link.page))
-		news = fetch();
-	else if (cagma.attached)
-		news = detach();
-	raw_spin_unlock_irqrestore(&cagma.lock, flags);
-	return news;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The guest module: all its state, and the calls between its files. */
+/*
+ * The guest module: all its state, and the calls between its files, but mail.h's. The
+ * order of reading is in Kbuild.
+ */
 #ifndef CAGMA_KMOD_H
 #define CAGMA_KMOD_H
 
@@ -140,7 +143,7 @@ int cagma_balloon_settle(void);
 unsigned long cagma_balloon_pages(void);
 unsigned long cagma_balloon_target_pages(void);
 unsigned long cagma_balloon_incoming_pages(void);
-bool cagma_mail_poll(void);
+void cagma_balloon_set_target(u64 pages);
 
 /* hotplug.c: undone by cagma_hotplug_exit(), and then cagma_hotplug_restore(). */
 int cagma_hotplug_init(void);

@@ -10,6 +10,7 @@
 
 #include "cagma.h"
 #include "compat.h"
+#include "mail.h"
 
 struct cagma cagma;
 struct cagma_stats cagma_stats;

@@ -6,7 +6,6 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/gfp.h>
-#include <linux/interrupt.h>
 #include <linux/module.h>
 #include <linux/random.h>
 #include <xen/events.h>
@@ -18,17 +17,9 @@
 
 #include "cagma.h"
 #include "compat.h"
+#include "mail.h"
 
 #define DOM0	0
-
-/* An event without news is spurious: Xen's back-off then bounds a storm. */
-static irqreturn_t on_event(int irq, void *data)
-{
-	bool news = cagma_mail_poll();
-
-	xen_irq_lateeoi(irq, news ? 0 : XEN_EOI_FLAG_SPURIOUS);
-	return IRQ_HANDLED;
-}
 
 static int channel_open(struct cagma_link *link)
 {
@@ -42,8 +33,8 @@ static int channel_open(struct cagma_link *link)
 	err = HYPERVISOR_event_channel_op(EVTCHNOP_alloc_unbound, &alloc);
 	if (err)
 		return err;
-	irq = bind_evtchn_to_irqhandler_lateeoi(alloc.port, on_event, 0,
-						"cagma", &cagma);
+	irq = bind_evtchn_to_irqhandler_lateeoi(alloc.port, cagma_mail_on_event,
+						0, "cagma", &cagma);
 	if (irq < 0) {
 		close.port = alloc.port;
 		HYPERVISOR_event_channel_op(EVTCHNOP_close, &close);
@@ -103,14 +94,6 @@ int cagma_offer_init(void)
 	return link_open(&cagma.link);
 }
 
-/* Caller holds cagma.lock. */
-static void detach(void)
-{
-	cagma.offered = false;
-	cagma.event_open = false;
-	WRITE_ONCE(cagma.attached, false);
-}
-
 /* Nothing raises after this: a write to a parameter may be under way. */
 static void detach_for_good(void)
 {
@@ -118,7 +101,7 @@ static void detach_for_good(void)
 
 	kernel_param_lock(THIS_MODULE);
 	raw_spin_lock_irqsave(&cagma.lock, flags);
-	detach();
+	cagma_mail_detach();
 	raw_spin_unlock_irqrestore(&cagma.lock, flags);
 	kernel_param_unlock(THIS_MODULE);
 }
@@ -140,7 +123,7 @@ void cagma_offer_lose(void)
 
 	raw_spin_lock_irqsave(&cagma.lock, flags);
 	cagma.link_lost = true;
-	detach();
+	cagma_mail_detach();
 	raw_spin_unlock_irqrestore(&cagma.lock, flags);
 }
 
@@ -160,7 +143,7 @@ int cagma_offer_reopen(void)
 	old = cagma.link;
 	cagma.link = new;
 	cagma.link_lost = false;
-	detach();
+	cagma_mail_detach();
 	cagma.head = 0;
 	cagma.mail_seq = 0;
 	raw_spin_unlock_irqrestore(&cagma.lock, flags);

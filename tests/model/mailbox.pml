@@ -2,7 +2,7 @@
 /*
  * The mailbox. Stands for cagma_mail_write() and cagma_mail_read() of
  * shared/sync.h, cagma_actuate_mail() of dom0/actuate.c, and cagma_mail_poll()
- * with fetch() of kmod/balloon.c. Epochs are left to session.pml.
+ * with fetch() of kmod/mail.c. Epochs are left to session.pml.
  *
  * An event orders: Xen sets its bit with a full barrier, so what was stored
  * before the hypercall is seen by whoever takes the event.

@@ -3,8 +3,8 @@
  * The life of sessions: a guest module that is loaded, unloaded and loaded
  * again, or whose domain is destroyed and started anew; a daemon that is
  * killed at any step and maybe started again. Stands for kmod/offer.c,
- * kmod/balloon.c (cagma_mail_poll(), fetch(), detach()), cagma_init() and
- * cagma_exit() of kmod/main.c, cagma_publish_locked() of kmod/publish.c; for
+ * kmod/mail.c (cagma_mail_poll(), fetch(), cagma_mail_detach()), cagma_init()
+ * and cagma_exit() of kmod/main.c, cagma_publish_locked() of kmod/publish.c; for
  * dom0/reader.c (attach, drain), dom0/store.c (try_one(), map(), unmap()) and
  * adopt(), serve_visits(), reap() and release_link() of dom0/loop.c; and for
  * what dom0's kernel does with the mapping of a process that dies.
