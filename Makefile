@@ -46,7 +46,7 @@ SYSCONFDIR ?= /etc
 DESTDIR ?=
 CC = gcc
 PYTHON = python3
-VERSION := $(shell git describe --always --dirty 2>/dev/null || echo 0.1)
+VERSION := $(shell mk/version.sh)
 BUILD := build
 V ?= 0
 # The packages-* targets are one chain, so that apt never runs twice at once.
@@ -57,7 +57,7 @@ Q := $(if $(filter 1,$(V)),,@)
 
 CFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wconversion -Wno-sign-conversion -Wshadow -Werror
-BASE := -std=gnu11 -D_GNU_SOURCE -DCAGMA_VERSION='"$(VERSION)"' -MMD -MP \
+BASE := -std=gnu11 -D_GNU_SOURCE -MMD -MP \
 	$(WARNINGS) -fstack-protector-strong -D_FORTIFY_SOURCE=2 -pthread
 DOM0_CFLAGS := -Ishared
 
@@ -93,13 +93,25 @@ AGENT_OBJS := $(addprefix $(BUILD)/obj/domU/,\
 AGENT_LIBS := -lxenvchan -lxengnttab -lxenevtchn -lxenstore
 CAGMA_AGENT := $(BUILD)/guest/usr/sbin/cagma-agent
 
+# What says the version is made anew when that changes, and nothing else.
+VERSIONED := $(foreach tree,obj check sim coverage fuzz fuzz-afl,\
+	$(addprefix $(BUILD)/$(tree)/,dom0/options.o dom0/cagmactl.o \
+	dom0/exporter.o domU/options.o bench/sim/main.o))
+$(VERSIONED): BASE += -DCAGMA_VERSION='"$(VERSION)"'
+$(VERSIONED): $(BUILD)/version
+
+.PHONY: FORCE
+$(BUILD)/version: FORCE
+	@mkdir -p $(@D)
+	@[ "$$(cat $@ 2>&1)" = '$(VERSION)' ] || echo '$(VERSION)' >$@
+
 all: $(BUILD)/dom0/cagmad $(BUILD)/dom0/cagmactl $(BUILD)/dom0/cagma-exporter \
 	$(BUILD)/dom0/cagma-create $(CAGMA_AGENT)
 
 # With the others, as what goes into dom0's image.
-$(BUILD)/dom0/cagma-create: dom0/cagma-create
+$(BUILD)/dom0/cagma-create: dom0/cagma-create $(BUILD)/version
 	@mkdir -p $(@D)
-	$(Q)install $< $@
+	$(Q)sed 's/@VERSION@/$(VERSION)/' $< >$@ && chmod 755 $@
 
 packages-build:
 	$(Q)mkimage/need.sh $(PACKAGES_BUILD)
@@ -153,7 +165,7 @@ $(CAGMA_AGENT): $(AGENT_OBJS)
 TASK_OBJS := $(addprefix $(BUILD)/obj/bench/,task.o team.o counters.o metrics.o)
 GUEST_PROGRAMS := $(BUILD)/guest/usr/bin/memtask $(BUILD)/guest/usr/bin/disktask
 MODULE := $(BUILD)/guest/lib/cagma/cagma.ko
-MODULE_SOURCES := $(wildcard kmod/*.c kmod/*.h shared/*.h) kmod/Kbuild
+MODULE_SOURCES := $(wildcard kmod/*.c kmod/*.h shared/*.h) kmod/Kbuild $(BUILD)/version
 
 # Static: a guest's page cache is memory that the guest could use.
 SERVICE_PROGRAMS := $(BUILD)/guest/usr/bin/kvtask $(BUILD)/guest/usr/bin/jobtask
@@ -170,6 +182,7 @@ $(MODULE): $(MODULE_SOURCES) $(BUILD)/images/versions
 	@mkdir -p $(@D) $(BUILD)/module
 	@echo "  MODULE  $@"
 	$(Q)cp -ru kmod shared $(BUILD)/module/
+	$(Q)cp -u $(BUILD)/version $(BUILD)/module/VERSION
 	$(Q). $(BUILD)/images/versions && $(MAKE) -s -C "$$KDIR" \
 		M=$(CURDIR)/$(BUILD)/module/kmod modules
 	$(Q)cp $(BUILD)/module/kmod/cagma.ko $@
@@ -185,6 +198,7 @@ $(HOSTILE): tests/hostile/hostile.c tests/hostile/Kbuild $(MODULE_SOURCES) \
 	@mkdir -p $(@D) $(BUILD)/module-hostile
 	@echo "  MODULE  $@"
 	$(Q)cp -ru --parents kmod shared tests/hostile $(BUILD)/module-hostile/
+	$(Q)cp -u $(BUILD)/version $(BUILD)/module-hostile/VERSION
 	$(Q). $(BUILD)/images/versions && $(MAKE) -s -C "$$KDIR" \
 		M=$(CURDIR)/$(BUILD)/module-hostile/tests/hostile modules
 	$(Q)cp $(BUILD)/module-hostile/tests/hostile/hostile.ko $@
@@ -263,10 +277,11 @@ suites: images
 		$(BUILD)/$(OTHER_HOST)/dom0/cagmad $(BUILD)/$(OTHER_HOST)/dom0/cagmactl
 	$(Q)mkimage/images.sh guest
 
-$(OTHER_SUITES:%=module-%): module-%:
+$(OTHER_SUITES:%=module-%): module-%: $(BUILD)/version
 	@mkdir -p $(BUILD)/module-$*
 	@echo "  MODULE  $*"
 	$(Q)cp -ru kmod shared $(BUILD)/module-$*/
+	$(Q)cp -u $(BUILD)/version $(BUILD)/module-$*/VERSION
 	$(Q). $(BUILD)/images/$*/versions && mkimage/inside.sh $* make -s \
 		-C "$${KDIR#"$$TREE"}" M=/mnt/$(BUILD)/module-$*/kmod modules && \
 		install -D $(BUILD)/module-$*/kmod/cagma.ko \
@@ -324,7 +339,7 @@ check-unit: $(UNIT_TESTS) $(MUTANTS) $(TSAN)
 
 check: all sim
 	$(Q)tests/run.sh "$(MAKE) --no-print-directory check-unit" \
-		"$(MAKE) --no-print-directory check-sim" tests/cli.sh tests/test_layers.py \
+		"$(MAKE) --no-print-directory check-sim" tests/cli.sh tests/build.sh tests/test_layers.py \
 		tests/test_report.py tests/test_paper.py tests/test_latency.py tests/codegen/test_codegen.py
 
 # A test may need time, but no luck.
@@ -374,10 +389,11 @@ test: packages-codegen packages-model packages-dkms
 DEBUG_MODULES := debug-module kasan-module
 .PHONY: $(DEBUG_MODULES)
 $(DEBUG_MODULES): KDIR = $(CURDIR)/$(BUILD)/images/$(@:-module=)
-$(DEBUG_MODULES): %-module: images
+$(DEBUG_MODULES): %-module: images $(BUILD)/version
 	$(Q)mkimage/debug-kernel.sh $*
 	$(Q)rm -rf $(BUILD)/module-$* && mkdir -p $(BUILD)/module-$*
 	$(Q)cp -r kmod shared $(BUILD)/module-$*/
+	$(Q)cp $(BUILD)/version $(BUILD)/module-$*/VERSION
 	$(Q)$(MAKE) -s -C $(KDIR) M=$(CURDIR)/$(BUILD)/module-$*/kmod modules
 	$(Q)install -D $(BUILD)/module-$*/kmod/cagma.ko $(BUILD)/guest/lib/cagma/$$(cat $(KDIR)/include/config/kernel.release)/cagma.ko
 
@@ -407,6 +423,7 @@ $(REACTION): $(REACTION_SOURCES) $(MODULE_SOURCES) $(BUILD)/images/versions
 	@mkdir -p $(@D) $(BUILD)/module-reaction
 	@echo "  MODULE  $@"
 	$(Q)cp -ru --parents kmod shared bench/reaction $(BUILD)/module-reaction/
+	$(Q)cp -u $(BUILD)/version $(BUILD)/module-reaction/VERSION
 	$(Q). $(BUILD)/images/versions && $(MAKE) -s -C "$$KDIR" \
 		M=$(CURDIR)/$(BUILD)/module-reaction/bench/reaction modules
 	$(Q)cp $(BUILD)/module-reaction/bench/reaction/reaction.ko $@
@@ -432,6 +449,7 @@ $(COST): $(wildcard bench/guest/*) $(MODULE_SOURCES) $(BUILD)/images/versions
 	@mkdir -p $(@D) $(BUILD)/module-cost
 	@echo "  MODULE  $@"
 	$(Q)cp -ru --parents kmod shared bench/guest $(BUILD)/module-cost/
+	$(Q)cp -u $(BUILD)/version $(BUILD)/module-cost/VERSION
 	$(Q). $(BUILD)/images/versions && $(MAKE) -s -C "$$KDIR" \
 		M=$(CURDIR)/$(BUILD)/module-cost/bench/guest modules
 	$(Q)cp $(BUILD)/module-cost/bench/guest/cost.ko $@
@@ -505,19 +523,24 @@ lint: packages-lint base all
 model: packages-model
 	$(Q)tests/model/run.sh
 
+# $(call manual,PAGE...): with the version at the foot of each.
+define manual
+	for page in $(1); do \
+		dir=$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}; \
+		install -d $$dir && sed 's|@VERSION@|$(VERSION)|' docs/$$page | \
+			install -m 644 /dev/stdin $$dir/$$page || exit; \
+	done
+endef
+
 install: all sim
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin \
-		$(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man4 \
-		$(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/lib/systemd/system
+		$(DESTDIR)$(PREFIX)/lib/systemd/system
 	install $(BUILD)/dom0/cagmad $(BUILD)/dom0/cagmactl $(BUILD)/dom0/cagma-create \
 		$(BUILD)/dom0/cagma-exporter $(DESTDIR)$(PREFIX)/sbin/
 	install $(BUILD)/bench/cagma-sim $(DESTDIR)$(PREFIX)/bin/
-	install -m 644 docs/cagma-sim.1 $(DESTDIR)$(PREFIX)/share/man/man1/
-	install -m 644 docs/cagmad.8 docs/cagmactl.8 docs/cagma-create.8 \
-		docs/cagma-exporter.8 $(DESTDIR)$(PREFIX)/share/man/man8/
+	$(call manual,cagma-sim.1 cagmad.8 cagmactl.8 cagma-create.8 cagma-exporter.8 cagma.4)
 	install -d $(DESTDIR)$(PREFIX)/share/cagma
 	install -m 644 docs/grafana.json $(DESTDIR)$(PREFIX)/share/cagma/
-	install -m 644 docs/cagma.4 $(DESTDIR)$(PREFIX)/share/man/man4/
 	install -d $(DESTDIR)$(SYSCONFDIR)
 	[ -e $(DESTDIR)$(SYSCONFDIR)/cagmad.conf ] || \
 		install -m 644 dom0/cagmad.conf $(DESTDIR)$(SYSCONFDIR)/
@@ -530,10 +553,10 @@ install: all sim
 
 # systemd's and dkms's own directories: they look nowhere else.
 install-guest: $(CAGMA_AGENT)
-	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man8 \
-		$(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/sysusers.d
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/lib/systemd/system \
+		$(DESTDIR)$(PREFIX)/lib/sysusers.d
 	install $(CAGMA_AGENT) $(DESTDIR)$(PREFIX)/sbin/
-	install -m 644 docs/cagma-agent.8 $(DESTDIR)$(PREFIX)/share/man/man8/
+	$(call manual,cagma-agent.8)
 	install -m 644 domU/cagma-agent.sysusers \
 		$(DESTDIR)$(PREFIX)/lib/sysusers.d/cagma-agent.conf
 	sed 's|@PREFIX@|$(PREFIX)|' domU/cagma-agent.service.in \
@@ -541,13 +564,13 @@ install-guest: $(CAGMA_AGENT)
 
 DKMS_TREE := $(DESTDIR)/usr/src/cagma-$(VERSION)
 install-dkms:
-	install -d $(DKMS_TREE)/kmod $(DKMS_TREE)/shared $(DESTDIR)/etc/modules-load.d \
-		$(DESTDIR)$(PREFIX)/share/man/man4
+	install -d $(DKMS_TREE)/kmod $(DKMS_TREE)/shared $(DESTDIR)/etc/modules-load.d
 	install -m 644 kmod/Kbuild $(wildcard kmod/*.[ch]) $(DKMS_TREE)/kmod/
 	install -m 644 $(wildcard shared/*.h) $(DKMS_TREE)/shared/
 	sed 's|@VERSION@|$(VERSION)|' kmod/dkms.conf.in > $(DKMS_TREE)/dkms.conf
+	echo '$(VERSION)' > $(DKMS_TREE)/VERSION
 	install -m 644 kmod/cagma.modules-load $(DESTDIR)/etc/modules-load.d/cagma.conf
-	install -m 644 docs/cagma.4 $(DESTDIR)$(PREFIX)/share/man/man4/
+	$(call manual,cagma.4)
 
 include tests/fuzz.mk tests/coverage.mk bench/paper.mk
 

@@ -219,3 +219,4 @@ module_init(cagma_init);
 module_exit(cagma_exit);
 MODULE_DESCRIPTION("CAGMA guest: memory counters and emergencies for dom0");
 MODULE_LICENSE("GPL");
+MODULE_VERSION(CAGMA_VERSION);

@@ -350,7 +350,7 @@ CTL_STATUS=1 creates nothing_without_memory 1 "cagmactl reserve 530 --lease 120"
 creates nothing_from_a_bad_file 1 "" "$dir/none.cfg"
 creates nothing_from_nothing 2 ""
 
-for program in $CAGMAD $CAGMACTL $EXPORTER $AGENT dom0/cagma-create $SIM; do
+for program in $CAGMAD $CAGMACTL $EXPORTER $AGENT build/dom0/cagma-create $SIM; do
 	manual=$(echo docs/"$(basename "$program")".[18]) missing=
 	for option in $($program --help | grep -o -- '--[a-z-]*' | sort -u); do
 		grep -q -- "${option//-/\\\\-}" "$manual" || missing+=" $option"
@@ -450,6 +450,7 @@ for line in "sysusers.d/cagmad.conf:g cagma -" systemd/system/cagmad.service:Gro
 	grep -qx "${line#*:}" "$dir/root/usr/lib/${line%%:*}" || missing+=" ${line#*:}"
 done
 grep -q '"cagma"' <(grep CAGMA_GROUP dom0/serve.h) || missing+=" CAGMA_GROUP"
+grep -rqF @VERSION@ "$dir/root" && missing+=" the version"
 echo 'period_ms = 2000;' >"$dir/root/etc/cagmad.conf"
 make -s install DESTDIR="$dir/root" PREFIX=/usr >/dev/null 2>&1
 grep -q 2000 "$dir/root/etc/cagmad.conf" || missing+=" the settings that were there"
@@ -474,6 +475,7 @@ source=$(compgen -G "$dir/root/usr/src/cagma-*") || problem="no sources; "
 for file in kmod/*.[ch] kmod/Kbuild shared/*.h; do
 	cmp -s "$file" "$source/$file" || problem+="$file is missing; "
 done
+[[ cagma-$(cat "$source/VERSION") == "${source##*/}" ]] || problem+="the version; "
 (
 	# shellcheck source=/dev/null
 	dkms_tree=/dkms kernel_source_dir=/kernel . "$source/dkms.conf"

@@ -41,6 +41,8 @@ problem=
 	problem="it is for $(shown vermagic "$module")"
 [[ $(shown parm "$module") == "$(shown parm build/guest/lib/cagma/cagma.ko)" ]] ||
 	problem+=" its parameters are not those of the images' module"
+[[ $(shown version "$module") == "$version" ]] ||
+	problem+=" its version is $(shown version "$module")"
 report dkms_builds_the_same_module "$problem"
 problem=
 build 5.4.0-1-amd64 && problem="it was built"

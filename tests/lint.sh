@@ -25,7 +25,7 @@ clang-tidy --quiet "${sources[@]}" -- "${flags[@]}" \
 copy=$PWD/build/lint
 rm -rf "$copy"
 mkdir -p "$copy"
-cp -r --parents kmod shared bench/reaction bench/collector bench/guest tests/hostile "$copy/"
+cp -r --parents VERSION kmod shared bench/reaction bench/collector bench/guest tests/hostile "$copy/"
 for module in kmod bench/reaction bench/collector bench/guest tests/hostile; do
 	make -s -C "$KDIR" M="$copy/$module" C=2 modules >"$copy/log" 2>&1 || {
 		cat "$copy/log"

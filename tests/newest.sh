@@ -46,7 +46,7 @@ mkimage/need.sh mmdebstrap
 [[ -d $tree ]] || fetch
 rm -rf "$build"
 mkdir -p "$build"
-cp -r kmod shared "$build/"
+cp -r kmod shared VERSION "$build/"
 headers=$(basename "$tree"/usr/src/linux-headers-*-amd64)
 problem=
 inside make -s -C "/usr/src/$headers" M=/mnt/kmod W=1 modules >"$build/log" 2>&1 ||

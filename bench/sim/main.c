@@ -56,7 +56,8 @@ static void help(void)
 	       "  -s, --seed N       number of the first of them (1)\n"
 	       "      --print        print them as scenario files instead of playing them\n"
 	       "  -w, --words        what a scenario can say\n"
-	       "  -h, --help\n", cagma_policy_names());
+	       "  -h, --help\n"
+	       "  -V, --version\n", cagma_policy_names());
 }
 
 static void print_words(void)
@@ -322,14 +323,18 @@ static int parse(int argc, char **argv)
 		{ "seed", required_argument, NULL, 's' },
 		{ "words", no_argument, NULL, 'w' },
 		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int c;
 
 	options.first = 1;
-	while ((c = getopt_long(argc, argv, "p:ft:r:s:wh", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "p:ft:r:s:whV", longs, NULL)) != -1) {
 		if (c == 'h') {
 			help();
+			return 0;
+		} else if (c == 'V') {
+			printf("cagma-sim %s\n", CAGMA_VERSION);
 			return 0;
 		} else if (c == 'w') {
 			print_words();

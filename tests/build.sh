@@ -1,0 +1,70 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# What the build says of itself: its version, its targets, what it lacks. Nothing is
+# compiled here but what has been before.
+
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+# shellcheck source=report.sh
+. tests/report.sh
+
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+# As a user's shell would call it, not as a part of another make.
+unset MAKEFLAGS MAKELEVEL MAKEOVERRIDES MFLAGS
+
+# The version of a tree with a repository of its own, in another's, or in none.
+mkdir -p "$dir/tree/mk"
+cp VERSION "$dir/tree/"
+cp mk/version.sh "$dir/tree/mk/"
+release=$(cat VERSION)
+
+# version_is WHERE REGEX
+version_is() {
+	local said problem=
+	said=$("$dir/tree/mk/version.sh" 2>&1)
+	[[ $said =~ ^$2$ ]] || problem="it is $said"
+	report "version_$1" "$problem"
+}
+
+# git_in DIR ARG...
+git_in() {
+	git -C "$@" >/dev/null 2>&1
+}
+
+commit() {
+	git_in "$1" add . && git_in "$1" -c user.name=x -c user.email=x@localhost \
+		commit -m x
+}
+
+export GIT_CEILING_DIRECTORIES=$dir GIT_CONFIG_GLOBAL=/dev/null
+problem=
+[[ $release =~ ^[0-9]+\.[0-9]+\.[0-9]+$ ]] || problem="it is $release"
+report version_is_semantic "$problem"
+version_is without_git "$release"
+if command -v git >/dev/null; then
+	git_in "$dir" init
+	commit "$dir"
+	version_is in_another_ones_repository "$release"
+	rm -rf "$dir/.git"
+	git_in "$dir/tree" init
+	commit "$dir/tree"
+	version_is of_a_commit "$release\+g[0-9a-f]{7,}"
+	git_in "$dir/tree" tag "v$release"
+	version_is of_a_release "$release"
+	echo >>"$dir/tree/VERSION"
+	version_is of_a_changed_release "$release\+g[0-9a-f]{7,}-dirty"
+else
+	skipped=$((skipped + 4))
+fi
+
+# Built by what ran before this: each says the same, and the changelog knows it.
+version=$(cat build/version) problem=
+for program in build/dom0/{cagmad,cagmactl,cagma-exporter,cagma-create} \
+	build/guest/usr/sbin/cagma-agent build/bench/cagma-sim; do
+	said=$("$program" --version 2>&1)
+	[[ $said == "${program##*/} $version" ]] || problem+="$program says $said; "
+done
+report every_program_says_the_version "$problem"
+report_sum
