@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# make            build the daemon, its tool, the workloads
+# make            build the daemon, its tool, the workloads; installs no packages
+# make deps       install the packages that this and `make check` need
 # make check      unit tests: no Xen, no root, no network
 # make check-busy  the same TIMES times (30) beside four busy loops per processor
 # make test       all tests, real Xen under QEMU included
@@ -41,6 +42,8 @@
 # make install-guest  in a guest without the module: the agent and its unit
 # make install-dkms   in a guest: the module's sources for dkms, loaded at boot
 
+.DEFAULT_GOAL := all
+
 PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
 DESTDIR ?=
@@ -49,10 +52,10 @@ PYTHON = python3
 VERSION := $(shell mk/version.sh)
 BUILD := build
 V ?= 0
-# The packages-* targets are one chain, so that apt never runs twice at once.
-ifeq ($(MAKELEVEL),0)
-MAKEFLAGS += -j$(shell nproc)
-endif
+# The README's two commands use all processors, unless they are told how many.
+SUBMAKE = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+# Whether it is `make -n`.
+DRY = $(findstring n,$(firstword -$(MAKEFLAGS)))
 Q := $(if $(filter 1,$(V)),,@)
 
 CFLAGS ?= -O2 -g
@@ -61,18 +64,7 @@ BASE := -std=gnu11 -D_GNU_SOURCE -MMD -MP \
 	$(WARNINGS) -fstack-protector-strong -D_FORTIFY_SOURCE=2 -pthread
 DOM0_CFLAGS := -Ishared
 
-# Packages that building needs, and what each of the other targets adds.
-PACKAGES_BUILD := gcc make pkg-config libc6-dev libxen-dev liburcu-dev \
-	libjson-c-dev libconfig-dev libmicrohttpd-dev
-PACKAGES_CHECK := libcmocka-dev python3
-PACKAGES_IMAGES := mmdebstrap e2fsprogs fdisk cpio xz-utils zstd libelf1 python3 uidmap
-PACKAGES_RUN := qemu-system-x86 python3
-PACKAGES_DEMO := gnuplot-nox
-PACKAGES_LINT := clang-tidy cppcheck sparse shellcheck
-PACKAGES_MODEL := spin gcc libc6-dev
-PACKAGES_DKMS := dkms kmod
-PACKAGES_CODEGEN := gcc-aarch64-linux-gnu libc6-dev-arm64-cross \
-	python3-unicorn python3-pyelftools
+include mk/packages.mk
 
 # Everything of the daemon but main.c; tests link it with a fake xen.c.
 CORE := actuate advice answer baseline clients clock command config daemon debt \
@@ -101,7 +93,7 @@ $(VERSIONED): BASE += -DCAGMA_VERSION='"$(VERSION)"'
 $(VERSIONED): $(BUILD)/version
 
 .PHONY: FORCE
-$(BUILD)/version: FORCE
+$(BUILD)/version: FORCE | ready
 	@mkdir -p $(@D)
 	@[ "$$(cat $@ 2>&1)" = '$(VERSION)' ] || echo '$(VERSION)' >$@
 
@@ -113,26 +105,7 @@ $(BUILD)/dom0/cagma-create: dom0/cagma-create $(BUILD)/version
 	@mkdir -p $(@D)
 	$(Q)sed 's/@VERSION@/$(VERSION)/' $< >$@ && chmod 755 $@
 
-packages-build:
-	$(Q)mkimage/need.sh $(PACKAGES_BUILD)
-packages-check: packages-build
-	$(Q)mkimage/need.sh $(PACKAGES_CHECK)
-packages-images: packages-build
-	$(Q)mkimage/need.sh $(PACKAGES_IMAGES)
-packages-run: packages-images
-	$(Q)mkimage/need.sh $(PACKAGES_RUN)
-packages-demo: packages-run
-	$(Q)mkimage/need.sh $(PACKAGES_DEMO)
-packages-lint: packages-run
-	$(Q)mkimage/need.sh $(PACKAGES_LINT)
-packages-codegen: packages-fuzz
-	$(Q)mkimage/need.sh $(PACKAGES_CODEGEN)
-packages-model:
-	$(Q)mkimage/need.sh $(PACKAGES_MODEL)
-packages-dkms: packages-images
-	$(Q)mkimage/need.sh $(PACKAGES_DKMS)
-
-$(BUILD)/obj/%.o: %.c | packages-build
+$(BUILD)/obj/%.o: %.c | ready
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
 	$(Q)$(CC) $(BASE) $(DOM0_CFLAGS) $(CFLAGS) -c -o $@ $<
@@ -140,19 +113,19 @@ $(BUILD)/obj/%.o: %.c | packages-build
 $(BUILD)/dom0/cagmad: $(CORE_OBJS) $(BUILD)/obj/dom0/xen.o $(BUILD)/obj/dom0/main.o
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
-	$(Q)$(CC) $(CFLAGS) -pthread -o $@ $^ $(XEN_LIBS) $(shell pkg-config --libs liburcu json-c libconfig)
+	$(Q)$(CC) $(CFLAGS) -pthread -o $@ $^ $(XEN_LIBS) $(CORE_LIBS)
 
 $(BUILD)/dom0/cagmactl: $(addprefix $(BUILD)/obj/dom0/,\
 	cagmactl.o ask.o show.o doctor.o reserve.o)
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
-	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(shell pkg-config --libs json-c)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(call pkg-libs,json-c)
 
 $(BUILD)/dom0/cagma-exporter: $(addprefix $(BUILD)/obj/dom0/,\
 	exporter.o metrics.o ask.o)
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
-	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(shell pkg-config --libs json-c libmicrohttpd)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(call pkg-libs,json-c libmicrohttpd)
 
 $(BUILD)/obj/domU/%.o: DOM0_CFLAGS += -Idom0
 
@@ -216,7 +189,7 @@ $(BUILD)/tests/host: $(BUILD)/obj/tests/hostile/host.o
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lxenctrl -lxenevtchn
 
-$(BUILD)/tests/refuse.so: tests/hostile/refuse.c | packages-build
+$(BUILD)/tests/refuse.so: tests/hostile/refuse.c | ready
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(filter-out -MMD -MP,$(BASE)) $(CFLAGS) -fPIC -shared -o $@ $< -ldl
@@ -273,7 +246,7 @@ suites: images
 	$(Q)mkimage/images.sh base $(OTHER_SUITES)
 	$(Q)$(MAKE) --no-print-directory $(OTHER_SUITES:%=module-%)
 	$(Q)mkimage/inside.sh $(OTHER_HOST) make --no-print-directory -j$(shell nproc) \
-		-o packages-build BUILD=$(BUILD)/$(OTHER_HOST) VERSION=$(VERSION) \
+		-o ready BUILD=$(BUILD)/$(OTHER_HOST) VERSION=$(VERSION) \
 		$(BUILD)/$(OTHER_HOST)/dom0/cagmad $(BUILD)/$(OTHER_HOST)/dom0/cagmactl
 	$(Q)mkimage/images.sh guest
 
@@ -303,7 +276,7 @@ MUTANTS := $(addprefix $(CHECK)/mutant_,torture.NO_RECHECK torture.NO_ODD \
 	explore.NO_WMB explore.NO_RELEASE explore.NO_MB explore.NO_RMB \
 	explore.NO_ACQUIRE ring.LATE_COPY ring.NO_SWAP)
 
-$(CHECK)/%.o: %.c | packages-check
+$(CHECK)/%.o: %.c | ready-check
 	@mkdir -p $(@D)
 	@echo "  CC      $< (check)"
 	$(Q)$(CC) $(BASE) $(DOM0_CFLAGS) $(CHECK_CFLAGS) -c -o $@ $<
@@ -320,8 +293,8 @@ $(AGENT_CHECK_OBJS): DOM0_CFLAGS += -Itests/fake/domU
 $(CHECK)/agent.a: $(AGENT_CHECK_OBJS)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
-UNIT_LIBS := -Wl,--as-needed -lcmocka -lxenvchan \
-	$(shell pkg-config --libs liburcu json-c libconfig)
+UNIT_LIBS = -Wl,--as-needed -lcmocka -lxenvchan \
+	$(CORE_LIBS)
 
 $(UNIT_TESTS): $(CHECK)/%: $(CHECK)/tests/unit/%.o $(CHECK)/agent.a $(CHECK)/unit.a
 	$(Q)$(CC) $(CHECK_CFLAGS) $(CHECK_LDFLAGS) -pthread -o $@ $^ $(UNIT_LIBS)
@@ -376,14 +349,10 @@ test-dkms: packages-dkms module
 test-newest:
 	$(Q)tests/run.sh tests/newest.sh
 
-test: packages-codegen packages-model packages-dkms
-	$(Q)tests/run.sh "$(MAKE) --no-print-directory check" \
-		"$(MAKE) --no-print-directory coverage" \
-		"$(MAKE) --no-print-directory model" \
-		"$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=20" \
-		"$(MAKE) --no-print-directory test-dkms" \
-		"$(MAKE) --no-print-directory guard" \
-		"$(MAKE) --no-print-directory test-xen"
+test: deps packages-codegen packages-model packages-dkms
+	+$(Q)tests/run.sh "$(SUBMAKE) check" "$(SUBMAKE) coverage" "$(SUBMAKE) model" \
+		"$(SUBMAKE) fuzz FUZZ_SECONDS=20" "$(SUBMAKE) test-dkms" \
+		"$(SUBMAKE) guard" "$(SUBMAKE) test-xen"
 
 # The module for a kernel of debug-kernel.sh's, beside Debian's in the guest image.
 DEBUG_MODULES := debug-module kasan-module
@@ -480,7 +449,7 @@ $(BUILD)/bench/answer: $(CORE_OBJS) $(BUILD)/obj/dom0/xen.o $(BUILD)/obj/bench/r
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(CFLAGS) -pthread -o $@ $^ $(XEN_LIBS) \
-		$(shell pkg-config --libs liburcu json-c libconfig)
+		$(CORE_LIBS)
 
 bench-latency: packages-run images $(BUILD)/bench/echo $(BUILD)/bench/storm \
 		$(BUILD)/bench/answer $(BUILD)/guest/usr/bin/raise $(BUILD)/guest/usr/bin/grow
@@ -514,7 +483,8 @@ bench-growth: packages-run $(if $(filter stock,$(KERNEL)),images,suites) \
 	$(Q)mkimage/images.sh guest
 	$(Q)$(PYTHON) bench/growth.py $(KERNEL)
 
-demo: packages-demo images
+demo: deps packages-demo
+	+$(Q)$(SUBMAKE) images
 	$(Q)$(PYTHON) bench/demo.py
 
 lint: packages-lint base all

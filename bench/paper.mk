@@ -58,7 +58,7 @@ $(BUILD)/tests/cagmad-slow: $(CORE_OBJS) $(BUILD)/obj/dom0/xen.o $(BUILD)/obj/do
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(CFLAGS) -pthread -Wl,--wrap=cagma_pass_emergency -o $@ $^ $(XEN_LIBS) \
-		$(shell pkg-config --libs liburcu json-c libconfig)
+		$(CORE_LIBS)
 
 guard: packages-run images $(BUILD)/bench/scale $(BUILD)/bench/echo $(BUILD)/tests/cagmad-slow
 	$(Q)$(MAKE) --no-print-directory $(REACTION)

@@ -67,4 +67,48 @@ for program in build/dom0/{cagmad,cagmactl,cagma-exporter,cagma-create} \
 	[[ $said == "${program##*/} $version" ]] || problem+="$program says $said; "
 done
 report every_program_says_the_version "$problem"
+
+# says NAME REGEX SECONDS COMMAND...: COMMAND fails, with this line alone, and takes
+# no more time of a processor.
+says() {
+	local name=$1 regex=$2 most=$3 said status=0 problem= TIMEFORMAT='%U %S'
+	shift 3
+	{ time { said=$("$@" 2>&1) || status=$?; }; } 2>"$dir/time"
+	((status)) || problem="it succeeds; "
+	[[ $said =~ ^$regex$ && $said != *$'\n'* ]] || problem+="it said: $said; "
+	awk -v most="$most" '$1 + $2 > most { exit 1 }' "$dir/time" ||
+		problem+="it took $(cat "$dir/time") s"
+	report "$name" "$problem"
+}
+
+# A machine that lacks the packages, or has no compiler either.
+lacking='mk/packages\.mk:[0-9]+: \*\*\* missing: .*; on Debian, `make deps` installs them\.  Stop\.'
+mkdir "$dir/empty" "$dir/bin"
+for tool in make sh bash cat dirname mkdir; do
+	ln -s "$(command -v $tool)" "$dir/bin/"
+done
+without_libraries() {
+	env PKG_CONFIG_LIBDIR="$dir/empty" PKG_CONFIG_PATH= make BUILD="$dir/build" "$@"
+}
+without_tools() {
+	env PATH="$dir/bin" make BUILD="$dir/build" "$@"
+}
+says make_without_the_libraries "${lacking/.\*/liburcu .*}" 1 without_libraries
+says make_without_a_compiler "${lacking/.\*/gcc pkg-config .*}" 1 without_tools
+says make_with_jobs_without_the_libraries "$lacking" 1 without_libraries -j8
+for target in check install sim; do
+	says "make_${target}_without_the_libraries" "$lacking" 1 \
+		without_libraries "$target" DESTDIR="$dir/root"
+done
+report nothing_was_made_without_the_libraries "$(ls "$dir/build" "$dir/root" 2>/dev/null)"
+
+# Those that install: first the packages, by name, and no word of pkg-config's.
+for target in deps test demo; do
+	problem=
+	without_libraries -n "$target" >"$dir/said" 2>"$dir/errors"
+	[[ $(head -n 1 "$dir/said") == "mkimage/need.sh gcc make pkg-config "* ]] ||
+		problem="it begins with $(head -n 1 "$dir/said"); "
+	problem+=$(grep -iE 'pkg-config|missing' "$dir/errors")
+	report "make_${target}_begins_with_packages" "$problem"
+done
 report_sum

@@ -22,7 +22,7 @@ build() {
 }
 
 mkdir -p "$dir/dkms" "$dir/modules"
-make -s install-dkms DESTDIR="$dir/root" PREFIX=/usr >/dev/null
+env -u MAKEFLAGS make -s install-dkms DESTDIR="$dir/root" PREFIX=/usr >/dev/null
 version=$(basename "$dir"/root/usr/src/cagma-*)
 version=${version#cagma-}
 

@@ -9,8 +9,6 @@
 
 FUZZ_SECONDS ?= 60
 FUZZ_CPU_SECONDS ?= 3600
-PACKAGES_FUZZ := clang llvm libclang-rt-14-dev
-PACKAGES_AFL := afl++ clang
 
 FUZZ := $(BUILD)/fuzz
 AFL := $(BUILD)/fuzz-afl
@@ -28,11 +26,6 @@ $(FUZZ)/%: FUZZ_LINK = clang -fsanitize=fuzzer,address,undefined
 $(AFL)/%: FUZZ_CC = AFL_QUIET=1 AFL_USE_ASAN=1 AFL_USE_UBSAN=1 afl-clang-fast
 $(AFL)/%: FUZZ_LINK = $(FUZZ_CC) -fsanitize=fuzzer
 
-packages-fuzz: packages-check
-	$(Q)mkimage/need.sh $(PACKAGES_FUZZ)
-packages-afl: packages-codegen
-	$(Q)mkimage/need.sh $(PACKAGES_AFL)
-
 define FUZZ_RULES
 $(1)/%.o: %.c | $(2)
 	@mkdir -p $$(@D)
@@ -44,7 +37,7 @@ $(1)/core.a: $(CORE:%=$(1)/dom0/%.o) $(FUZZ_PORT:%=$(1)/tests/fake/%.o)
 
 $(FUZZ_NAMES:%=$(1)/fuzz_%): $(1)/fuzz_%: $(1)/tests/fuzz/fuzz_%.o $(1)/core.a
 	$$(Q)$$(FUZZ_LINK) -pthread -o $$@ $$^ \
-		$$(shell pkg-config --libs liburcu json-c libconfig)
+		$$(CORE_LIBS)
 
 .PRECIOUS: $(1)/%.o
 -include $$(wildcard $(1)/*/*.d $(1)/*/*/*.d)

@@ -7,6 +7,12 @@
 
 set -uo pipefail
 
+# `make -n` says what it would run.
+if [[ ${MAKEFLAGS-} =~ ^[a-zA-Z]*n[a-zA-Z]*(\ |$) ]]; then
+	printf 'tests/run.sh: %s\n' "$@"
+	exit
+fi
+
 passed=0 failed=0 skipped=0
 log=$(mktemp) failures=$(mktemp)
 trap 'rm -f "$log" "$failures"' EXIT

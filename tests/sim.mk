@@ -22,7 +22,7 @@ SIM_OBJS := $(patsubst $(CHECK)/%,$(SIM)/%,$(CHECK_OBJS)) \
 SIM_SAN_OBJS := $(CHECK_OBJS) \
 	$(patsubst %.c,$(CHECK)/%.o,$(wildcard bench/sim/*.c))
 
-$(SIM)/%.o: %.c | packages-build
+$(SIM)/%.o: %.c | ready
 	@mkdir -p $(@D)
 	@echo "  CC      $< (sim)"
 	$(Q)$(CC) $(BASE) $(DOM0_CFLAGS) $(SIM_CFLAGS) $(CFLAGS) -c -o $@ $<
@@ -31,30 +31,30 @@ $(BUILD)/bench/cagma-sim: $(SIM_OBJS)
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(CFLAGS) $(SIM_LDFLAGS) -pthread -o $@ $^ \
-		$(shell pkg-config --libs liburcu json-c libconfig)
+		$(CORE_LIBS)
 
 $(BUILD)/bench/scale: $(SIM)/bench/scale.o $(filter-out $(SIM)/bench/%,$(SIM_OBJS))
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(CFLAGS) $(CHECK_LDFLAGS) -pthread -o $@ $^ \
-		$(shell pkg-config --libs liburcu json-c libconfig) -lxenstore
+		$(CORE_LIBS) -lxenstore
 
 $(BUILD)/bench/storms: $(SIM)/bench/storms.o $(filter-out $(SIM)/bench/%,$(SIM_OBJS))
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(CFLAGS) $(CHECK_LDFLAGS) -pthread -o $@ $^ \
-		$(shell pkg-config --libs liburcu json-c libconfig)
+		$(CORE_LIBS)
 
 $(BUILD)/bench/resident: $(SIM)/bench/resident.o $(filter-out $(SIM)/bench/%,$(SIM_OBJS))
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(CFLAGS) $(CHECK_LDFLAGS) -pthread -o $@ $^ \
-		$(shell pkg-config --libs liburcu json-c libconfig)
+		$(CORE_LIBS)
 
 $(CHECK)/cagma-sim: $(SIM_SAN_OBJS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CHECK_CFLAGS) $(SIM_LDFLAGS) -pthread -o $@ $^ \
-		$(shell pkg-config --libs liburcu json-c libconfig)
+		$(CORE_LIBS)
 
 -include $(wildcard $(SIM)/*/*.d $(SIM)/*/*/*.d)
 
@@ -63,7 +63,7 @@ soak-sim: $(BUILD)/bench/cagma-sim
 	$(Q)tests/run.sh "tests/sim-soak.sh $< --random $(SOAK_HOSTS)" \
 		"tests/sim-soak.sh $< --liar $(SOAK_HOSTS)"
 bench-policy: $(BUILD)/bench/cagma-sim
-	$(Q)LIBS="$(shell pkg-config --libs liburcu json-c libconfig)" \
+	$(Q)LIBS="$(CORE_LIBS)" \
 		$(PYTHON) bench/sim/sweep.py $< $(SIM) $(CC) \
 		$(filter-out -MMD -MP,$(BASE)) $(DOM0_CFLAGS) $(SIM_CFLAGS) -O2 $(SIM_LDFLAGS)
 bench-resident: $(BUILD)/bench/resident
@@ -76,7 +76,7 @@ LARGE_SCENARIOS := $(wildcard tests/scenarios/M12-4095-*.scn tests/scenarios/N4-
 SCENARIOS := $(filter-out $(LARGE_SCENARIOS),$(wildcard tests/scenarios/*.scn))
 check-sim: $(BUILD)/bench/cagma-sim $(CHECK)/cagma-sim $(BUILD)/bench/resident \
 		$(BUILD)/bench/storms
-	$(Q)LIBS="$(shell pkg-config --libs liburcu json-c libconfig)" \
+	$(Q)LIBS="$(CORE_LIBS)" \
 		tests/run.sh "$(CHECK)/cagma-sim $(SCENARIOS)" \
 		"$(BUILD)/bench/cagma-sim $(LARGE_SCENARIOS)" \
 		"$(BUILD)/bench/resident" "$(BUILD)/bench/storms" \
