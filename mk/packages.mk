@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Included by the Makefile: what has to be installed.
+##@ build
 #
 # What only compiles installs nothing; it says what is missing, before a compiler
 # would. `make deps` installs it. These install what they need by themselves, say
@@ -23,7 +24,7 @@ PACKAGES_CODEGEN := gcc-aarch64-linux-gnu libc6-dev-arm64-cross \
 	python3-unicorn python3-pyelftools
 
 .PHONY: deps
-## deps: install what the others of this group and `make check` need
+## deps: install what the rest of the group and check need
 deps: packages-check
 
 packages-build:

@@ -111,4 +111,26 @@ for target in deps test demo; do
 	problem+=$(grep -iE 'pkg-config|missing' "$dir/errors")
 	report "make_${target}_begins_with_packages" "$problem"
 done
+
+# `make help` has all targets but those that others are made of, and no more; the
+# documents name those that exist.
+makefiles=(Makefile mk/*.mk tests/*.mk bench/*.mk)
+readonly PARTS='packages-.*|ready.*|base|systemd-image|fuzz-build|soak-sim'
+targets=$(grep -hoE '^[a-z][a-z -]*:( |$)' "${makefiles[@]}" | tr -d ':' | tr ' ' '\n' |
+	grep -vxE "$PARTS" | sort -u | grep .)
+without_libraries help >"$dir/help" 2>&1
+listed=$(grep -E '^  ' "$dir/help" | cut -c3-25 | tr ' ' '\n' | sort -u | grep .)
+report help_lists_every_target "$(comm -3 <(echo "$targets") <(echo "$listed"))"
+problem=
+(($(wc -l <"$dir/help") <= 40)) || problem="it has $(wc -l <"$dir/help") lines; "
+(($(grep -c '^[A-Z]' "$dir/help") == 4)) || problem+="there aren't four groups; "
+problem+=$(awk 'length > 80' "$dir/help")
+report help_fits_a_screen "$problem"
+problem=
+# shellcheck disable=SC2016 # the backquotes are the documents'
+for name in $(grep -ohE '(`|^    |^\.B )make [a-z][a-z\\-]*([ `]|$)' ./*.md docs/*.md docs/*.[0-9] domU/README.md |
+	sed 's/.*make //; s/[`\\ ]//g' | sort -u); do
+	grep -qxF -- "$name" <<<"$targets" || problem+=" $name"
+done
+report targets_in_the_documents_exist "$problem"
 report_sum

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Included by the Makefile.
-# make coverage   what the unit tests reach; all of the reader, or it fails
 
 COVERAGE := $(BUILD)/coverage
 COVERAGE_CFLAGS := -O0 -g -fprofile-instr-generate -fcoverage-mapping \
@@ -15,12 +14,12 @@ $(COVERAGE)/%.o: %.c | packages-fuzz
 		-c -o $@ $<
 
 $(COVERAGE)/unit.a: $(COVERAGE_OBJS)
-	$(Q)rm -f $@ && ar rcs $@ $^
+	$(archive)
 
 # The profile runtime calls malloc too, and it is linked after the archive: so
 # the wrapper is taken from the archive whether or not the test calls it.
 $(COVERAGE)/agent.a: $(AGENT_CHECK_OBJS:$(CHECK)/%=$(COVERAGE)/%)
-	$(Q)rm -f $@ && ar rcs $@ $^
+	$(archive)
 
 $(COVERAGE_TESTS): $(COVERAGE)/%: $(COVERAGE)/tests/unit/%.o $(COVERAGE)/agent.a \
 		$(COVERAGE)/unit.a
@@ -31,5 +30,6 @@ $(COVERAGE_TESTS): $(COVERAGE)/%: $(COVERAGE)/tests/unit/%.o $(COVERAGE)/agent.a
 .PRECIOUS: $(COVERAGE)/%.o
 
 .PHONY: coverage
+## coverage: what the unit tests reach: all of the reader
 coverage: $(COVERAGE_TESTS)
 	$(Q)tests/unit/coverage.sh $^

@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Included by the Makefile.
-# make fuzz       every target for FUZZ_SECONDS, side by side (libFuzzer)
-# make fuzz-long  every target until it has had FUZZ_CPU_SECONDS of processor
-# make fuzz-afl   the same entry points under AFL++, FUZZ_SECONDS each
-#
 # A new target is a file tests/fuzz/fuzz_NAME.c, as fuzz.h says, and its seeds
 # in tests/fuzz/corpus/NAME/; nothing has to be listed here.
 
@@ -33,7 +29,7 @@ $(1)/%.o: %.c | $(2)
 	$$(Q)$$(FUZZ_CC) $$(BASE) $$(DOM0_CFLAGS) $$(FUZZ_CFLAGS) -c -o $$@ $$<
 
 $(1)/core.a: $(CORE:%=$(1)/dom0/%.o) $(FUZZ_PORT:%=$(1)/tests/fake/%.o)
-	$$(Q)rm -f $$@ && ar rcs $$@ $$^
+	$$(archive)
 
 $(FUZZ_NAMES:%=$(1)/fuzz_%): $(1)/fuzz_%: $(1)/tests/fuzz/fuzz_%.o $(1)/core.a
 	$$(Q)$$(FUZZ_LINK) -pthread -o $$@ $$^ \
@@ -48,6 +44,9 @@ $(eval $(call FUZZ_RULES,$(AFL),packages-afl))
 .PHONY: fuzz-build fuzz fuzz-long fuzz-afl
 fuzz-build: $(FUZZ_NAMES:%=$(FUZZ)/fuzz_%)
 
+## fuzz fuzz-long fuzz-afl: every entry point; for hours; under AFL++
+# FUZZ_SECONDS each under libFuzzer, side by side; until each has had FUZZ_CPU_SECONDS of processor; and
+# the same entry points under AFL++.
 fuzz: fuzz-build
 	$(Q)$(FUZZ_RUN) --seconds $(FUZZ_SECONDS) $(FUZZ_NAMES)
 

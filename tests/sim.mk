@@ -1,12 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Included by the Makefile.
-# make sim        cagma-sim, the simulator
-# make soak-sim   SOAK_HOSTS random ones, a million, and as many liars: two hours of processor
-# make bench-policy what the policy's constants are good for (HOSTS, ONLY=NAME,...)
-# make bench-resident what cagmad's memory grows by, with 1,024 and 4,095 guests
-# make bench-storms what emergencies cost the loop: of all guests at once, and for ever
-# make check-sim  every scenario of tests/scenarios, SIM_RANDOM random ones and
-#                 SIM_LIARS liars; what is decided in them is recorded and decided again
+# The simulator: the daemon's code on simulated guests (docs/simulator.md).
 
 SIM := $(BUILD)/sim
 comma := ,
@@ -28,52 +22,53 @@ $(SIM)/%.o: %.c | ready
 	$(Q)$(CC) $(BASE) $(DOM0_CFLAGS) $(SIM_CFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(BUILD)/bench/cagma-sim: $(SIM_OBJS)
-	@mkdir -p $(@D)
-	@echo "  LINK    $@"
-	$(Q)$(CC) $(CFLAGS) $(SIM_LDFLAGS) -pthread -o $@ $^ \
-		$(CORE_LIBS)
+	$(call link,$(SIM_LDFLAGS) -pthread $(CORE_LIBS))
 
 $(BUILD)/bench/scale: $(SIM)/bench/scale.o $(filter-out $(SIM)/bench/%,$(SIM_OBJS))
-	@mkdir -p $(@D)
-	@echo "  LINK    $@"
-	$(Q)$(CC) $(CFLAGS) $(CHECK_LDFLAGS) -pthread -o $@ $^ \
-		$(CORE_LIBS) -lxenstore
+	$(call link,$(CHECK_LDFLAGS) -pthread $(CORE_LIBS) -lxenstore)
 
 $(BUILD)/bench/storms: $(SIM)/bench/storms.o $(filter-out $(SIM)/bench/%,$(SIM_OBJS))
-	@mkdir -p $(@D)
-	@echo "  LINK    $@"
-	$(Q)$(CC) $(CFLAGS) $(CHECK_LDFLAGS) -pthread -o $@ $^ \
-		$(CORE_LIBS)
+	$(call link,$(CHECK_LDFLAGS) -pthread $(CORE_LIBS))
 
 $(BUILD)/bench/resident: $(SIM)/bench/resident.o $(filter-out $(SIM)/bench/%,$(SIM_OBJS))
-	@mkdir -p $(@D)
-	@echo "  LINK    $@"
-	$(Q)$(CC) $(CFLAGS) $(CHECK_LDFLAGS) -pthread -o $@ $^ \
-		$(CORE_LIBS)
+	$(call link,$(CHECK_LDFLAGS) -pthread $(CORE_LIBS))
 
 $(CHECK)/cagma-sim: $(SIM_SAN_OBJS)
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(CHECK_CFLAGS) $(SIM_LDFLAGS) -pthread -o $@ $^ \
-		$(CORE_LIBS)
+	$(call link-check,$(SIM_LDFLAGS) $(CORE_LIBS))
 
 -include $(wildcard $(SIM)/*/*.d $(SIM)/*/*/*.d)
 
 .PHONY: sim check-sim bench-policy bench-resident bench-storms soak-sim
+# SOAK_HOSTS random hosts, a million, and as many liars: two hours of processor.
 soak-sim: $(BUILD)/bench/cagma-sim
 	$(Q)tests/run.sh "tests/sim-soak.sh $< --random $(SOAK_HOSTS)" \
 		"tests/sim-soak.sh $< --liar $(SOAK_HOSTS)"
+
+##@ bench
+## bench-policy: what its constants are good for (HOSTS, ONLY)
+# HOSTS random hosts; ONLY=NAME,... for some constants.
 bench-policy: $(BUILD)/bench/cagma-sim
 	$(Q)LIBS="$(CORE_LIBS)" \
 		$(PYTHON) bench/sim/sweep.py $< $(SIM) $(CC) \
 		$(filter-out -MMD -MP,$(BASE)) $(DOM0_CFLAGS) $(SIM_CFLAGS) -O2 $(SIM_LDFLAGS)
+
+## bench-resident: memory of the daemon with many guests
 bench-resident: $(BUILD)/bench/resident
 	$(Q)$(BUILD)/bench/resident
+
+## bench-storms: emergencies of all guests at once, and for ever
 bench-storms: $(BUILD)/bench/storms
 	$(Q)$(BUILD)/bench/storms --table
+
+##@ build
+## sim: the simulator, cagma-sim (docs/simulator.md)
 sim: $(BUILD)/bench/cagma-sim
+
+##@ tests
 # Thousands of guests, or domains, take their time: once, and not under sanitizers.
 LARGE_SCENARIOS := $(wildcard tests/scenarios/M12-4095-*.scn tests/scenarios/N4-*.scn)
 SCENARIOS := $(filter-out $(LARGE_SCENARIOS),$(wildcard tests/scenarios/*.scn))
+# What is decided in them is recorded and decided again.
 check-sim: $(BUILD)/bench/cagma-sim $(CHECK)/cagma-sim $(BUILD)/bench/resident \
 		$(BUILD)/bench/storms
 	$(Q)LIBS="$(CORE_LIBS)" \

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Included by the Makefile.
-# make soak       test_torture.c for long: SOAK_READS and SOAK_KICKS per test; and
-#                 the simulator on SOAK_HOSTS random hosts (sim.mk)
 
 # Four tests read, two kick: 1e8 reads and 1e7 kicks in all.
 SOAK_READS ?= 25000000
@@ -27,6 +25,8 @@ $(BUILD)/soak/torture: $(CHECK)/test_torture
 	$(Q)$(CC) $(TORTURE_CFLAGS) -O2 -o $@ tests/unit/test_torture.c -lcmocka
 
 .PHONY: soak
+## soak: two sides of one page, random hosts: for long
+# test_torture.c with SOAK_READS and SOAK_KICKS per test; SOAK_HOSTS random hosts.
 soak: $(BUILD)/soak/torture $(BUILD)/bench/cagma-sim
 	$(Q)UNIT_SECONDS=36000 CAGMA_TORTURE_READS=$(SOAK_READS) \
 		CAGMA_TORTURE_KICKS=$(SOAK_KICKS) tests/run.sh \
