@@ -67,11 +67,15 @@ for program in build/dom0/{cagmad,cagmactl,cagma-exporter,cagma-create} \
 	[[ $said == "${program##*/} $version" ]] || problem+="$program says $said; "
 done
 report every_program_says_the_version "$problem"
+newest=$(sed -n 's/^## \[\([^]]*\)\].*/\1/p' CHANGELOG.md | head -n 1)
+problem=
+[[ $newest == "$release" ]] || problem="its newest version is $newest"
+report changelog_begins_with_the_version "$problem"
 
 # says NAME REGEX SECONDS COMMAND...: COMMAND fails, with this line alone, and takes
 # no more time of a processor.
 says() {
-	local name=$1 regex=$2 most=$3 said status=0 problem= TIMEFORMAT='%U %S'
+	local name=$1 regex=$2 most=$3 said status=0 problem='' TIMEFORMAT='%U %S'
 	shift 3
 	{ time { said=$("$@" 2>&1) || status=$?; }; } 2>"$dir/time"
 	((status)) || problem="it succeeds; "
@@ -82,6 +86,7 @@ says() {
 }
 
 # A machine that lacks the packages, or has no compiler either.
+# shellcheck disable=SC2016 # the backquotes are the message's
 lacking='mk/packages\.mk:[0-9]+: \*\*\* missing: .*; on Debian, `make deps` installs them\.  Stop\.'
 mkdir "$dir/empty" "$dir/bin"
 for tool in make sh bash cat dirname mkdir; do
@@ -128,9 +133,17 @@ problem+=$(awk 'length > 80' "$dir/help")
 report help_fits_a_screen "$problem"
 problem=
 # shellcheck disable=SC2016 # the backquotes are the documents'
-for name in $(grep -ohE '(`|^    |^\.B )make [a-z][a-z\\-]*([ `]|$)' ./*.md docs/*.md docs/*.[0-9] domU/README.md |
-	sed 's/.*make //; s/[`\\ ]//g' | sort -u); do
+while read -r name; do
 	grep -qxF -- "$name" <<<"$targets" || problem+=" $name"
-done
+done < <(grep -ohE '(`|^    |^\.B )make [a-z][a-z\\-]*([ `]|$)' ./*.md docs/*.md docs/*.[0-9] domU/README.md |
+	sed 's/.*make //; s/[`\\ ]//g' | sort -u)
 report targets_in_the_documents_exist "$problem"
+problem=
+# shellcheck disable=SC2016 # the backquotes are the documents'
+while read -r path; do
+	compgen -G "$path" >/dev/null || problem+=" $path"
+done < <(grep -ohE '`[A-Za-z0-9_*.-]+/[A-Za-z0-9_*./-]*`|\]\([A-Za-z0-9_./-]+[#)]' \
+	README.md CONTRIBUTING.md SECURITY.md CHANGELOG.md |
+	sed 's/^](//; s/[`#)]//g' | grep -vE '^(build|memory)/' | sort -u)
+report paths_in_the_documents_exist "$problem"
 report_sum
