@@ -38,7 +38,7 @@ commit() {
 		commit -m x
 }
 
-export GIT_CEILING_DIRECTORIES=$dir GIT_CONFIG_GLOBAL=/dev/null
+export GIT_CEILING_DIRECTORIES=${dir%/*} GIT_CONFIG_GLOBAL=/dev/null
 problem=
 [[ $release =~ ^[0-9]+\.[0-9]+\.[0-9]+$ ]] || problem="it is $release"
 report version_is_semantic "$problem"
@@ -79,7 +79,7 @@ says() {
 	shift 3
 	{ time { said=$("$@" 2>&1) || status=$?; }; } 2>"$dir/time"
 	((status)) || problem="it succeeds; "
-	[[ $said =~ ^$regex$ && $said != *$'\n'* ]] || problem+="it said: $said; "
+	[[ $said =~ ^$regex$ && $said != *$'\n'* ]] || problem+="it said: ${said:0:300}; "
 	awk -v most="$most" '$1 + $2 > most { exit 1 }' "$dir/time" ||
 		problem+="it took $(cat "$dir/time") s"
 	report "$name" "$problem"
