@@ -56,7 +56,7 @@ check: all sim
 		"$(MAKE) --no-print-directory check-sim" tests/cli.sh tests/build.sh tests/test_layers.py \
 		tests/test_report.py tests/test_paper.py tests/test_latency.py tests/codegen/test_codegen.py
 
-## check-busy: check, TIMES times (30), beside four busy loops per CPU
+## check-busy: check, TIMES times (30), on a busy machine
 # A test may need time, but no luck.
 TIMES ?= 30
 check-busy: all sim $(UNIT_TESTS) $(MUTANTS) $(TSAN)
