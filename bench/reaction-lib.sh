@@ -39,29 +39,12 @@ measure_in() {
 	/cagma/in/echo "$domid" "$(xenstore-read "/local/domain/$domid/data/floor")" &
 }
 
-# pin CPU NAME...: processes and the events of their channels, which have their names, stay
-# on that processor of dom0's. Where Linux would put them is chance, and a process that is
-# on another one than its events answers a third later.
-pin() {
-	local cpu=$1 name irq pid irqs
-	for name in "${@:2}"; do
-		for pid in $(pgrep -x "$name"); do
-			taskset -a -p -c "$cpu" "$pid" >/dev/null
-		done
-		mapfile -t irqs < <(awk -v name="evtchn:$name" \
-			'$NF == name { print $1 + 0 }' /proc/interrupts)
-		for irq in "${irqs[@]}"; do
-			echo "$cpu" >"/proc/irq/$irq/smp_affinity_list"
-		done
-	done
-}
-
 # arrange GUEST...: from here on those who answer have dom0's processor and the machine's
 # of that number to themselves, but for what a load brings. The GUESTs, this script,
 # xenstored and who looks at consoles are on the other one: a transaction of xenstored's
 # would delay an answer for most of a millisecond.
 arrange() {
-	local pid cpu guest
+	local cpu guest
 	for cpu in "$ANSWER_CPU" "$OTHER_CPU"; do
 		xl vcpu-pin Domain-0 "$cpu" "$cpu"
 	done

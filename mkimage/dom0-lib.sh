@@ -35,6 +35,23 @@ poll() {
 	done
 }
 
+# pin CPU NAME...: processes and the events of their channels, which have their names, stay
+# on that processor of dom0's. Where Linux would put them is chance, and a process that is
+# on another one than its events answers a third later.
+pin() {
+	local cpu=$1 name irq pid irqs
+	for name in "${@:2}"; do
+		for pid in $(pgrep -x "$name"); do
+			taskset -a -p -c "$cpu" "$pid" >/dev/null
+		done
+		mapfile -t irqs < <(awk -v name="evtchn:$name" \
+			'$NF == name { print $1 + 0 }' /proc/interrupts)
+		for irq in "${irqs[@]}"; do
+			echo "$cpu" >"/proc/irq/$irq/smp_affinity_list"
+		done
+	done
+}
+
 guest_names() {
 	local config
 	for config in "$CAGMA_IN"/guests/*.cfg; do
