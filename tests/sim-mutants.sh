@@ -95,7 +95,7 @@ mutant stuck_for_ever dom0/debt.c 's/debt->stuck = false;//'
 mutant a_page_is_progress dom0/debt.c 's/paid < due/!paid/'
 mutant plans_meanwhile dom0/foreign.c 's/(f->since_ns \&\& f->held/(0/'
 mutant never_taken_over dom0/foreign.c 's/now_ns - f->since_ns < LASTS_NS/1/'
-mutant reminds_without_a_record dom0/pass.c 's/note_change(loop, guest, old_pages, CAGMA_WHY_REMIND)//'
+mutant reminds_without_a_record dom0/pass.c 's/note_change(state, guest, old_pages, CAGMA_WHY_REMIND)//'
 mutant gives_beyond_entitlements $policy "$(early due 'return decision->unmet_pages;')"
 mutant no_offset_is_learnt dom0/offset.c "$(early cagma_offset_begin 'return;') ; $(early learn 'return;')"
 mutant large_offsets_are_lies dom0/offset.c 's/ SHARE,/ 1000,/'
