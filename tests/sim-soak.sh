@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# sim-soak.sh SIM --random|--liar N: plays N random hosts, or liars, side by side on all processors, in
-# parts of 10,000. A line for each part, and the sum.
+# sim-soak.sh SIM --random|--liar N: plays N random hosts, or liars, side by side on
+# all processors, in parts of 10,000. A line for each part, and the sum.
 
 set -uo pipefail
 

@@ -14,10 +14,11 @@
 #define LEAST_MS	30000u
 #define PERIODS		3
 /*
- * The most by which a neighbour may be worse off than beside one that claims for ever:
- * half as much again, and a few of the steps in which a balloon moves.
+ * The most by which a neighbour may be worse off than beside those who claim for ever,
+ * for each of them: half as much again, and what one may give back in vain before that
+ * counts (release_mib). Two that take turns are two who have others yield once.
  */
-#define SLACK_MIB	16
+#define SLACK_MIB	32
 /* Gains of less than release_mib add up before they count: some turns, for each liar. */
 #define TURNS_MAX	3
 
@@ -80,11 +81,14 @@ static void add_event(struct scenario *s, const struct claim *c,
 	});
 }
 
-static void add_claims(struct scenario *s, const struct claim *c, bool for_ever)
+static void add_claims(struct scenario *s, const struct claim *c,
+		       enum liar_play play)
 {
 	uint64_t at_ms = BEGIN_MS + c->phase_ms;
 
-	if (for_ever) {
+	if (play != LIAR_NOW_AND_THEN) {
+		if (play == LIAR_FOR_EVER_LAST && !c->guest)
+			at_ms += c->period_ms;
 		add_event(s, c, at_ms, true);
 		return;
 	}
@@ -106,7 +110,7 @@ static void draw_claim(const struct scenario *s, uint64_t *state,
 }
 
 static void add_liars(struct scenario *s, uint64_t *state, uint64_t ms,
-		      uint64_t duty, int count, bool for_ever)
+		      uint64_t duty, int count, enum liar_play play)
 {
 	for (int i = 0; i < count; i++) {
 		struct claim c = { .guest = i, .period_ms = ms };
@@ -114,11 +118,11 @@ static void add_liars(struct scenario *s, uint64_t *state, uint64_t ms,
 		add_liar(s, state);
 		draw_claim(s, state, &c);
 		c.duty_ms = ms * duty / 10 / 100 * 100;
-		add_claims(s, &c, for_ever);
+		add_claims(s, &c, play);
 	}
 }
 
-void liar_scenario(struct scenario *s, uint64_t number, bool for_ever)
+void liar_scenario(struct scenario *s, uint64_t number, enum liar_play play)
 {
 	uint64_t state = draw_begin(number / LIAR_CASES, 1), total = 512;
 	uint64_t duty_state = draw_begin(number, 3), ms = period(&state);
@@ -134,7 +138,7 @@ void liar_scenario(struct scenario *s, uint64_t number, bool for_ever)
 	s->run_ms = BEGIN_MS + PERIODS * ms;
 	if (s->run_ms < BEGIN_MS + LEAST_MS)
 		s->run_ms = BEGIN_MS + LEAST_MS;
-	add_liars(s, &state, ms, duty, liars, for_ever);
+	add_liars(s, &state, ms, duty, liars, play);
 	for (uint64_t i = 1 + below(&state, 3); i--;)
 		add_neighbour(s, &state);
 	for (size_t i = 0; i < s->guest_count; i++)
@@ -155,21 +159,23 @@ static int64_t figure(const struct world *w, size_t guest, const char *name)
 void liar_note_cost(struct liar_cost *cost, const struct scenario *s,
 		    const struct world *w)
 {
-	for (size_t i = 0; i < s->guest_count; i++)
-		cost->swapped_out[i] = figure(w, i, "swapped-out");
+	for (size_t i = 0; i < s->guest_count; i++) {
+		int64_t is = figure(w, i, "swapped-out");
+
+		if (is > cost->swapped_out[i])
+			cost->swapped_out[i] = is;
+	}
 }
 
-static int64_t count_liars(const struct scenario *s)
+int64_t liar_count(const struct scenario *s)
 {
 	return is_honest(&s->guest[1]) ? 1 : 2;
 }
 
-/* Two that take turns leave each other more than if both claimed for ever. */
 static bool is_too_much(const struct scenario *s, int64_t swapped_out,
 			int64_t for_ever)
 {
-	return count_liars(s) == 1 &&
-	       swapped_out > for_ever * 3 / 2 + SLACK_MIB;
+	return swapped_out > liar_count(s) * (for_ever * 3 / 2 + SLACK_MIB);
 }
 
 const char *liar_complaint(const struct scenario *s, const struct world *w,
@@ -191,7 +197,7 @@ const char *liar_complaint(const struct scenario *s, const struct world *w,
 				 (long long)is,
 				 (long long)for_ever->swapped_out[i]);
 		else if (figure(w, i, "turns") >
-			 TURNS_MAX * (1 + count_liars(s)))
+			 TURNS_MAX * (1 + liar_count(s)))
 			snprintf(text, sizeof(text), "%s changed direction "
 				 "%lld times within 30 s", s->guest[i].name,
 				 (long long)figure(w, i, "turns"));

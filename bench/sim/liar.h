@@ -19,9 +19,17 @@ struct liar_cost {
 	int64_t swapped_out[LIAR_GUESTS_MAX];
 };
 
-/* The case of this number, always the same one; or with claims that don't end. */
-void liar_scenario(struct scenario *scenario, uint64_t number, bool for_ever);
+/* The claims come and go, or don't end; the first liar's may be the last to begin. */
+enum liar_play { LIAR_NOW_AND_THEN, LIAR_FOR_EVER, LIAR_FOR_EVER_LAST };
 
+/* The case of this number, always the same one. */
+void liar_scenario(struct scenario *scenario, uint64_t number,
+		   enum liar_play play);
+
+/* 1 or 2 */
+int64_t liar_count(const struct scenario *scenario);
+
+/* The largest of those that are noted. */
 void liar_note_cost(struct liar_cost *cost, const struct scenario *scenario,
 		    const struct world *world);
 
