@@ -395,11 +395,21 @@ static bool can_yield(const struct scenario *s, int guest)
 	       is->offset <= is->memory / 8;
 }
 
+/* What one doesn't give back that has more than its share is missing to all others. */
+static bool is_any_stuck(const struct scenario *s, const struct world *w)
+{
+	for (int i = 0; i < (int)s->guest_count; i++)
+		if (figure(w, i, "stuck"))
+			return true;
+	return false;
+}
+
 /* M10: nobody is left with less than its share by one that has more. */
 static bool is_starved(const struct scenario *s, const struct world *w,
 		       int guest)
 {
-	if (!is_steady(&s->guest[guest]) || !is_needy(s, w, guest))
+	if (!is_steady(&s->guest[guest]) || !is_needy(s, w, guest) ||
+	    is_any_stuck(s, w))
 		return false;
 	for (int i = 0; i < (int)s->guest_count; i++)
 		if (i != guest && can_yield(s, i) &&
