@@ -153,7 +153,8 @@ static void init(void)
 	cagma_config_init(&config);
 	state.config = &config;
 	state.guests = table;
-	state.domains = calloc(CAGMA_GUESTS_MAX, sizeof(*state.domains));
+	state.domains_max = CAGMA_GUESTS_MAX;
+	state.domains = calloc(state.domains_max, sizeof(*state.domains));
 	fuzz_must(state.domains);
 	for (size_t i = 0; i < GUESTS_MAX; i++)
 		table[i] = &guests[i];
