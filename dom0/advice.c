@@ -9,7 +9,7 @@
 #include "units.h"
 
 /* A guarantee or maximum of so much is more likely one in KiB or bytes. */
-#define LIKELY_PAGES	cagma_mib_to_pages(256 * 1024)
+#define LIKELY_PAGES	cagma_mib_to_pages(UINT64_C(256) * 1024)
 /* A name that differs by so many letters may be a slip of the pen. */
 #define SLIPS		2
 /* Comparing takes its time: for so many names at most. */
