@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 flags=(-std=gnu11 -D_GNU_SOURCE '-DCAGMA_VERSION="lint"' -Ishared -Idom0 -Itests/fake)
-mapfile -t sources < <(find dom0 domU bench -name '*.c' ! -name route.c ! -name trial.c ! -name watch.c ! -name collector.c ! -name cost.c; printf 'tests/%s.c\n' hostile/attack hostile/failload hostile/host hostile/kexec hostile/pin hostile/refuse hostile/server collector/collector-test slow)
+mapfile -t sources < <(find dom0 domU bench -name '*.c' ! -name route.c ! -name trial.c ! -name watch.c ! -name collector.c ! -name cost.c; printf 'tests/%s.c\n' hostile/attack hostile/failload hostile/host hostile/kexec hostile/lend hostile/pin hostile/refuse hostile/server collector/collector-test slow)
 mapfile -t scripts < <(git ls-files -co --exclude-standard '*.sh' .ci/run \
 	mkimage/dom0-init mkimage/systemd-init mkimage/guest-init mkimage/initramfs-init mkimage/dom0-block dom0/cagma-create)
 
