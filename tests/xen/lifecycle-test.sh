@@ -13,6 +13,7 @@
 readonly ADOPT_S=30
 
 cat >"$config" <<-END
+	idle = "host";
 	grace_ms = 1000;
 	release_ms = 2000;
 	retry_max_ms = 1000;
